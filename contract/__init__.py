@@ -1,0 +1,147 @@
+"""What infrastructure, nodes and tools must agree on: `contract.yaml`, typed.
+
+The file is the source and this module only reads it, so that Ansible and the nodes can read the same one.
+A key that is misspelled here or there fails at import, not on a machine.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+FILE = Path(__file__).with_name("contract.yaml")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Users:
+    server: str
+    mlflow: str
+
+
+@dataclass(frozen=True)
+class Ports:
+    node_http: int
+    database: int
+    ssh: int
+
+
+@dataclass(frozen=True)
+class Http:
+    nginx_keepalive_seconds: int
+    balancer_idle_seconds: int
+    nginx_read_seconds: int
+    predict_seconds: int
+    body_bytes: int
+
+
+@dataclass(frozen=True)
+class Paths:
+    config: str
+    facts: str
+    bin: str
+    releases: str
+    models: str
+    deployments: str
+    slots: str
+    state: str
+    run: str
+    secrets: str
+    database_ca: str
+
+
+@dataclass(frozen=True)
+class Packages:
+    serving: list[str]
+    tracking: list[str]
+
+
+@dataclass(frozen=True)
+class Units:
+    server: str
+    tracking: str
+
+
+@dataclass(frozen=True)
+class ActivateExit:
+    ok: int
+    usage: int
+    fetch: int
+    digest: int
+    start: int
+    gate: int
+    switch: int
+    busy: int
+    nothing: int
+
+
+@dataclass(frozen=True)
+class S3Keys:
+    releases: str
+    deployments: str
+    models: str
+    rollouts: str
+    lock: str
+    mlflow: str
+
+
+@dataclass(frozen=True)
+class Parameters:
+    deployment: str
+    tracking_address: str
+
+
+@dataclass(frozen=True)
+class Secrets:
+    mlflow_admin: str
+
+
+@dataclass(frozen=True)
+class Tags:
+    project: str
+    stack: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Headers:
+    deployment: str
+    model: str
+    request_id: str
+
+
+def _load() -> dict[str, dict[str, Any]]:
+    data = yaml.safe_load(FILE.read_text())
+    assert isinstance(data, dict)
+    return data
+
+
+_data = _load()
+
+
+def _section(kind: type[T], name: str) -> T:
+    return kind(**_data.pop(name))
+
+
+USERS = _section(Users, "users")
+PORTS = _section(Ports, "ports")
+HTTP = _section(Http, "http")
+PATHS = _section(Paths, "paths")
+PACKAGES = _section(Packages, "packages")
+UNITS = _section(Units, "units")
+ACTIVATE_EXIT = _section(ActivateExit, "activate_exit")
+S3 = _section(S3Keys, "s3")
+PARAMETERS = _section(Parameters, "parameters")
+SECRETS = _section(Secrets, "secrets")
+TAGS = _section(Tags, "tags")
+HEADERS = _section(Headers, "headers")
+
+if _data:
+    raise ValueError(f"contract.yaml has sections that contract/__init__.py does not type: {', '.join(_data)}")
+
+
+def parameter(stack: str, name: str) -> str:
+    """The full SSM name of a parameter: `parameter("prod", PARAMETERS.deployment)` is `/slipway/prod/deployment`."""
+    return f"/slipway/{stack}/{name}"
