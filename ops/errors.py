@@ -1,0 +1,34 @@
+"""How Slipway tells a user about a mistake: one line and a way out, never a traceback.
+
+A `UserError` is expected (a taken port, a missing package, a wrong value). Everything else is a bug and keeps its
+traceback, so no command catches `Exception`. Imports nothing but the standard library: the bootstrap needs it too.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class UserError(Exception):
+    """Something that the user can put right. `message` names the value and the reason, `hint` the way out."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+@contextmanager
+def reported(program: str) -> Iterator[None]:
+    """Wraps a command line's main: a `UserError` becomes its text on stderr and exit status 1, Ctrl-C status 130."""
+    try:
+        yield
+    except UserError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted; run it again to go on from here", file=sys.stderr)
+        sys.exit(130)

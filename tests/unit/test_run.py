@@ -1,0 +1,90 @@
+"""`ops.run` and `ops.errors`: what a failed command tells its reader."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.errors import UserError, reported
+from ops.run import CommandError, run
+
+
+def test_a_result_holds_both_streams_and_the_status() -> None:
+    result = run(["sh", "-c", "echo out; echo err >&2; exit 3"], check=False)
+    assert (result.stdout, result.stderr, result.returncode, result.ok) == ("out\n", "err\n", 3, False)
+
+
+def test_paths_are_words_and_input_is_handed_over() -> None:
+    assert run([Path("/bin/cat")], input="hello").stdout == "hello"
+
+
+def test_standard_input_is_empty_by_default_so_that_nothing_waits_for_a_terminal() -> None:
+    assert run(["cat"]).stdout == ""
+
+
+def test_env_is_added_to_the_environment_of_this_process() -> None:
+    script = "import os; print(os.environ['SLIPWAY_TEST'], 'PATH' in os.environ)"
+    assert run([sys.executable, "-c", script], env={"SLIPWAY_TEST": "yes"}).stdout.strip() == "yes True"
+
+
+def test_an_error_has_the_command_to_paste_its_last_lines_and_the_hint() -> None:
+    with pytest.raises(CommandError) as caught:
+        run(["sh", "-c", "seq 1 50 >&2; exit 7"], hint="count less")
+    text = str(caught.value)
+    assert "exit status 7: sh -c 'seq 1 50 >&2; exit 7'" in text
+    assert "  | 50" in text
+    assert "  | 20\n" not in text, "only the last lines belong in an error"
+    assert text.endswith("hint: count less")
+    assert caught.value.result.returncode == 7
+
+
+def test_an_error_shows_stdout_when_the_command_wrote_no_stderr() -> None:
+    with pytest.raises(CommandError, match="said on stdout"):
+        run(["sh", "-c", "echo said on stdout; exit 1"])
+
+
+def test_a_missing_program_is_named() -> None:
+    with pytest.raises(CommandError, match="no program slipway-no-such-program"):
+        run(["slipway-no-such-program"])
+
+
+def test_a_missing_folder_is_not_blamed_on_the_program(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no such folder"):
+        run(["true"], cwd=tmp_path / "absent")
+
+
+def test_a_file_that_is_no_program_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "plain"
+    file.write_text("text")
+    with pytest.raises(CommandError, match="not allowed to run"):
+        run([file])
+
+
+def test_a_command_that_takes_too_long_is_ended_and_keeps_its_output() -> None:
+    with pytest.raises(CommandError, match=r"no end after 0\.3 s") as caught:
+        run(["sh", "-c", "echo begun; exec sleep 30"], timeout_seconds=0.3)
+    assert caught.value.result.stdout == "begun\n"
+
+
+def test_a_signal_is_called_a_signal() -> None:
+    with pytest.raises(CommandError, match="ended by signal 9"):
+        run(["sh", "-c", "kill -9 $$"])
+
+
+def test_a_user_error_is_one_line_and_a_hint_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught, reported("slipway"):
+        raise UserError("port 80: taken by nginx", hint="choose another with --port")
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "slipway: port 80: taken by nginx\n  hint: choose another with --port\n"
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError), reported("slipway"):
+        raise ZeroDivisionError
+
+
+def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught, reported("slipway"):
+        raise KeyboardInterrupt
+    assert caught.value.code == 130
+    assert "run it again" in capsys.readouterr().err
