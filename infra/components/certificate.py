@@ -52,7 +52,7 @@ class Certificate(pulumi.ComponentResource):
 
     def _record(self, label: str, certificate: aws.acm.Certificate, host: str, zone_id: str) -> aws.route53.Record:
         def option(field: str) -> pulumi.Output[str]:
-            options = pulumi.Output.from_input(certificate.domain_validation_options)
+            options: pulumi.Output[Any] = certificate.domain_validation_options
             return options.apply(lambda found: _of(found, host, field))
 
         return aws.route53.Record(

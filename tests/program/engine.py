@@ -122,7 +122,7 @@ class RecordingMonitor(mocks.MockMonitor):
         self.recording = recording
 
     def RegisterResource(self, request: Any) -> Any:
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         inputs = rpc.deserialize_properties(request.object)
         after = frozenset(request.dependencies)
         self.recording.made.append(Made(answer.urn, request.type, request.name, inputs, after, request))
@@ -131,7 +131,7 @@ class RecordingMonitor(mocks.MockMonitor):
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if "::pulumi:pulumi:Stack::" in request.urn:
             self.recording.exports = rpc.deserialize_properties(request.outputs)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 def stack_config(stack: str) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 
 def run(config: Mapping[str, Any], stack: str = "test", answers: Mapping[str, Any] | None = None) -> Recording:
-    """The program's whole run, as a preview: hooks and health checks wait for real machines, which there are none of."""
+    """The program's whole run, as a preview: its health checks wait for real machines, of which there are none."""
     recording = Recording()
     with _own_event_loop():
         monitor = RecordingMonitor(recording, answers or {})
