@@ -8,9 +8,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+from types import MappingProxyType
 
 from localcloud.balancer import rules
-from localcloud.model import Listener, LoadBalancer, Target, TargetGroup
+from localcloud.model import Listener, ListenerRule, LoadBalancer, Target, TargetGroup
 
 FOLDER = "/run/slipway-balancer"  # where HAProxy sees the files of its configuration
 CONNECT_SECONDS = 10
@@ -73,13 +74,13 @@ def render(
     balancer: LoadBalancer,
     groups: Mapping[str, TargetGroup],
     descriptors: Mapping[int, int],
-    admin: int,
     certificates: Mapping[str, str],
-    warm: Mapping[str, Sequence[Target]],
+    *,
+    admin: int = 0,
+    warm: Mapping[str, Sequence[Target]] = MappingProxyType({}),
 ) -> Files:
-    """`groups` by ARN, `descriptors` the listening sockets by listener port, `certificates` PEM bundles by ARN.
-
-    `warm` are the targets, by group, that take requests from the first moment.
+    """`groups` by ARN, `descriptors` the listening sockets by listener port, `certificates` PEM bundles by ARN,
+    `admin` the descriptor of the admin socket. `warm` are the targets, by group, that take requests from the first moment.
     """
     used = used_groups(balancer, groups)
     beside = {"502.http": _bad_gateway()}
@@ -166,7 +167,8 @@ def _headers(balancer: LoadBalancer, listener: Listener) -> list[str]:
         "http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
         f"http-request set-var(txn.port) str({listener.port})",
         f"http-request set-var(txn.protocol) str({protocol})",
-        "http-request set-header X-Forwarded-For '%[req.fhdr(X-Forwarded-For)], %[src]' if { req.fhdr(X-Forwarded-For) -m found }",
+        "http-request set-header X-Forwarded-For '%[req.fhdr(X-Forwarded-For)], %[src]' "
+        "if { req.fhdr(X-Forwarded-For) -m found }",
         "http-request set-header X-Forwarded-For %[src] unless { req.fhdr(X-Forwarded-For) -m found }",
         f"http-request set-header X-Forwarded-Proto {protocol}",
         f"http-request set-header X-Forwarded-Port {listener.port}",
@@ -188,7 +190,7 @@ def _certificate_file(arn: str) -> str:
     return f"certificate-{arn.rpartition('/')[2]}.pem"
 
 
-def _bodies(listener: Listener) -> dict[str, "rules.ListenerRule"]:
+def _bodies(listener: Listener) -> dict[str, ListenerRule]:
     """The rules with a fixed body, by the name of the file that holds it: a body may hold anything, a line may not."""
     return {
         f"body-{listener.port}-{number}": rule

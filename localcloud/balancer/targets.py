@@ -19,7 +19,7 @@ TIMEOUTS = ("L4TOUT", "L6TOUT", "L7TOUT")
 
 @dataclass
 class Watch:
-    """What is remembered of a target from turn to turn: when it was first seen, and whether it passed its first check."""
+    """What is remembered of a target from turn to turn: when it was first seen, whether it passed a check."""
 
     since: float
     admitted: bool = False
@@ -36,10 +36,12 @@ class Group:
     now: float
     wall: datetime
     commands: list[str] = field(default_factory=list)
+    admitting: set[str] = field(default_factory=set)
 
     def plan(self) -> list[str]:
         """The commands of this turn. Also admits targets that have just passed their first check."""
-        wanted = {server_name(each): each for each in self.record.targets if each.address and self._serves(each)}
+        targets = self.record.targets
+        wanted = {server_name(each): each for each in targets if each.address and each.draining_until is None}
         for name, target in wanted.items():
             self._keep(name, target)
         for backend in (healthy(self.record), everyone(self.record)):
@@ -47,9 +49,6 @@ class Group:
             for row in present:
                 self._leave(row)
         return self.commands
-
-    def _serves(self, target: Target) -> bool:
-        return target.draining_until is None
 
     def _keep(self, name: str, target: Target) -> None:
         backend = healthy(self.record)
@@ -64,6 +63,7 @@ class Group:
             self.commands += self._addition(name, target, watch)
         elif not watch.admitted and row.check.startswith("L7OK"):
             watch.admitted = True
+            self.admitting.add(name)
             self.commands += [f"set server {backend}/{name} health up", f"set server {backend}/{name} weight 1"]
         if row is not None and self.verdict(target)[0] in ("healthy", "unhealthy"):
             self._let_in_all(name, target)
@@ -90,11 +90,10 @@ class Group:
         """Drains first; what still runs when the deregistration delay is over, or the target has gone, is cut off."""
         target = next((each for each in self.record.targets if server_name(each) == row.server), None)
         until = target.draining_until if target else None
-        if until and until > self.wall and row.sessions:
-            if row.status not in ("DRAIN", "MAINT"):
-                self.commands.append(f"set server {row.backend}/{row.server} state drain")
-            return
-        self.commands += removal(row.backend, row.server)
+        if row.status not in ("DRAIN", "MAINT"):
+            self.commands.append(f"set server {row.backend}/{row.server} state drain")
+        elif not (until and until > self.wall and row.sessions):
+            self.commands += removal(row.backend, row.server)
 
     def verdict(self, target: Target) -> Verdict:
         """A target's health and reason in the API's words."""
@@ -110,9 +109,8 @@ class Group:
             return "initial", "Elb.RegistrationInProgress"
         if not watch.admitted and self._first_checks(row, watch):
             return "initial", "Elb.InitialHealthChecking"
-        if watch.admitted and (row.status.startswith("UP") or row.check.startswith("L7OK")):
-            up = row.status.startswith("UP") or row.status == "no check"
-            return ("healthy", "") if up else ("unhealthy", "Target.FailedHealthChecks")
+        if name in self.admitting or (watch.admitted and row.status.startswith("UP")):
+            return "healthy", ""
         return "unhealthy", reason(row)
 
     def _first_checks(self, row: Row, watch: Watch) -> bool:

@@ -57,7 +57,7 @@ class DnsController:
         return self._upstream
 
     def _write(self, name: str, text: str) -> bool:
-        """Whether the file had to change. Written in place: the folder is mounted in dnsmasq's view, the file read whole."""
+        """Whether the file had to change. Replaced as a whole: dnsmasq sees the folder, and may read at any time."""
         file = self._folder / name
         if file.exists() and file.read_text() == text:
             return False
@@ -70,7 +70,7 @@ class DnsController:
     def _serve(self, shape: config.Shape, files_changed: bool) -> None:
         if self._process and self._process.alive and shape == self._shape:
             if files_changed:
-                self._process.signal(signal.SIGHUP)
+                self._process.send(signal.SIGHUP)
             return
         self.stop()
         words = self._image.command(config.argv(shape), binds={self._folder: config.FOLDER})
