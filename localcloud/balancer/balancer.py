@@ -29,6 +29,7 @@ class Balancer:
         self._world, self._network, self._image = world, network, image
         self._generation = 0
         self._shape = ""
+        self._refused = ""
         self._current: Haproxy | None = None
         self._next: Haproxy | None = None
         self._retired: list[Haproxy] = []
@@ -43,15 +44,17 @@ class Balancer:
             self._network.add_address(IPv4Interface(address))
         self.publisher.keep({each.port for each in record.listeners})
         allowed = {config.sources_file(each): sources[each.port] for each in record.listeners}
-        self._serve(record, groups, allowed)
+        complaints = self._serve(record, groups, allowed)
         if self._current is None:
-            return []
-        complaints = self._current.allow(allowed)
+            return complaints
+        complaints += self._current.allow(allowed)
         for group in config.used_groups(record, groups):
             complaints += self._follow(self._current, record, group)
         return complaints
 
-    def _serve(self, record: LoadBalancer, groups: Mapping[str, TargetGroup], allowed: dict[str, set[str]]) -> None:
+    def _serve(
+        self, record: LoadBalancer, groups: Mapping[str, TargetGroup], allowed: dict[str, set[str]]
+    ) -> list[str]:
         """Starts HAProxy when there is none or its configuration has changed, and hands over when it is ready."""
         self._bury()
         if self._next and self._next.answers():
@@ -60,12 +63,14 @@ class Balancer:
                 self._retired.append(self._current)
             self._current, self._next = self._next, None
         if not record.listeners or self._next:
-            return
+            return []
         certificates = {arn: self._bundle(arn) for each in record.listeners for arn in each.certificate_arns}
         descriptors = self.publisher.descriptors()
         shape = config.render(record, groups, descriptors, certificates).digest
+        if shape == self._refused:
+            return [f"HAProxy does not take its configuration: see {self._log}"]
         if shape == self._shape and self._current:
-            return
+            return []
         self._generation += 1
         successor = Haproxy(self._folder / str(self._generation))
         warm = {arn: self._warm(group) for arn, group in groups.items()}
@@ -75,6 +80,7 @@ class Balancer:
         successor.write(files, allowed)
         successor.start(words, self.publisher.sockets.values(), self._network.netns, self._log)
         self._next, self._shape = successor, shape
+        return []
 
     def _bury(self) -> None:
         """Forgets what has ended: predecessors, and an HAProxy that died, for which another is started this turn."""
@@ -85,9 +91,9 @@ class Balancer:
             self._current.stop()
             self._current = None
         if self._next and not self._next.alive:
+            self._refused = self._shape if self._next.refused else ""
             self._next.stop()
-            self._next = None
-            raise UserError(f"HAProxy does not take its configuration: see {self._log}")
+            self._next, self._shape = None, ""
 
     def _bundle(self, arn: str) -> str:
         found = self._world.certificate(arn)

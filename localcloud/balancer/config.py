@@ -17,6 +17,7 @@ FOLDER = "/run/slipway-balancer"  # where HAProxy sees the files of its configur
 CONNECT_SECONDS = 10
 DRAIN_SECONDS = 30
 MINIMUM_TLS = {"TLS13-1-3": "TLSv1.3", "TLS13-1-2": "TLSv1.2", "TLS-1-2": "TLSv1.2", "FS-1-2": "TLSv1.2"}
+BODILESS = ("204", "304")
 PAGE = "<html>\n<head><title>{0}</title></head>\n<body>\n<center><h1>{0}</h1></center>\n</body>\n</html>\n"
 
 
@@ -80,7 +81,7 @@ def render(
     warm: Mapping[str, Sequence[Target]] = MappingProxyType({}),
 ) -> Files:
     """`groups` by ARN, `descriptors` the listening sockets by listener port, `certificates` PEM bundles by ARN,
-    `admin` the descriptor of the admin socket. `warm` are the targets, by group, that take requests from the first moment.
+    `admin` the descriptor of the admin socket. `warm` are the targets, by group, that take requests at once.
     """
     used = used_groups(balancer, groups)
     beside = {"502.http": _bad_gateway()}
@@ -195,7 +196,7 @@ def _bodies(listener: Listener) -> dict[str, ListenerRule]:
     return {
         f"body-{listener.port}-{number}": rule
         for number, rule in enumerate(listener.rules)
-        if rule.action.kind == "fixed-response" and rule.action.body
+        if rule.action.kind == "fixed-response" and rule.action.body and rule.action.status not in BODILESS
     }
 
 

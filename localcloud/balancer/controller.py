@@ -8,6 +8,7 @@ from localcloud.image import Image
 from localcloud.model import Listener, LoadBalancer, SecurityGroup, TargetGroup, World
 from localcloud.network import Network
 from localcloud.state import State
+from ops.errors import UserError
 
 
 class BalancerController:
@@ -53,7 +54,7 @@ class BalancerController:
         sources = {each.port: admitted(each, own) for each in record.listeners}
         complaints = self._balancers[arn].reconcile(record, groups, sources)
         if complaints:
-            print(f"{record.name}: " + "; ".join(complaints), flush=True)
+            raise UserError(f"load balancer {record.name}: {'; '.join(complaints)}")
 
     def _report_unused(self, groups: dict[str, TargetGroup]) -> None:
         """AWS checks nothing in a group that no rule forwards to."""

@@ -52,6 +52,11 @@ class Haproxy:
     def alive(self) -> bool:
         return self._process is not None and self._process.alive
 
+    @property
+    def refused(self) -> bool:
+        """Whether it ended by itself because its configuration is no good."""
+        return self._process is not None and self._process.returncode == 1
+
     def answers(self) -> bool:
         try:
             return "Name: HAProxy" in self.runtime.ask("show info")

@@ -35,7 +35,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         time.sleep(float(query.get("sleep", ["0"])[0]))
-        body = {"name": name, "headers": [list(pair) for pair in self.headers.items()], "client": self.client_address[0]}
+        headers = [list(pair) for pair in self.headers.items()]
+        body = {"name": name, "headers": headers, "client": self.client_address[0]}
         self.answer(200, json.dumps(body).encode())
     do_POST = do_GET
     def answer(self, status, body):
