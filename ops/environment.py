@@ -54,9 +54,18 @@ def environment(state: State, api_port: int, path: str) -> dict[str, str]:
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_DISABLE_REGISTRY_RESOLVE": "true",
         "PULUMI_PYTHON_CMD": str(checkout / ".venv" / "bin" / "python"),
+        "SLIPWAY_STACK": STACK,
+        "SLIPWAY_SSH_KEY_FILE": str(slipway / "ssh" / "id_ed25519"),
+        "SLIPWAY_SSH_PROXY": ssh_proxy(state),
         "SLIPWAY_OPERATOR_PUBLIC_KEY_FILE": str(slipway / "ssh" / "id_ed25519.pub"),
         "ANSIBLE_CONFIG": str(checkout / "playbooks" / "ansible.cfg"),
     }
+
+
+def ssh_proxy(state: State) -> str:
+    """ssh's ProxyCommand into the local cloud's network; `{address}` is the inventory's to fill in."""
+    words = [state.checkout / ".venv" / "bin" / "python", "-S", state.checkout / "localcloud" / "tunnel.py"]
+    return f"{shlex.join(map(str, words))} {state.checkout_id} {{address}} 22"
 
 
 def mlflow_environment(url: str, secret: str) -> dict[str, str]:
