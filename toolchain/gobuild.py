@@ -73,7 +73,7 @@ def build(cache: Path, target: Path, step: Step) -> None:
     """Puts the engine, its language host and their scripts into `target`. Takes about 14 minutes on two cores."""
     work = cache / f"build-{ENGINE.version}"
     work.mkdir(parents=True, exist_ok=True)
-    _check_space(work)
+    check_space(work)
     step.board.line("     this takes about 14 minutes on two cores, once; interrupting it is safe")
     go = Go(_find_go(cache, step), work)
     for program in (ENGINE_PROGRAM, LANGUAGE_PROGRAM):
@@ -113,7 +113,7 @@ def _compile(go: Go, program: Program, target: Path, step: Step) -> None:
     step.log = None
 
 
-def _check_space(work: Path) -> None:
+def check_space(work: Path) -> None:
     free = shutil.disk_usage(work).free / 2**30
     if free < NEEDED_GIB:
         raise UserError(
