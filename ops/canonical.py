@@ -31,6 +31,19 @@ class _Hashing(io.RawIOBase):
         return self._target.write(data)
 
 
+class _HashingReader(io.RawIOBase):
+    """Digests what is read from `source`."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._source.read(size)
+        self.digest.update(data)
+        return data
+
+
 def write_tar(folder: Path, target: IO[bytes]) -> str:
     """Writes the contents of `folder` as a tar to `target`; returns the tar's sha256."""
     stream = _Hashing(target)
@@ -54,6 +67,21 @@ def write_tar_zst(folder: Path, place: Path) -> str:
     if zstd.returncode:
         raise UserError(f"zstd could not write {place}: exit status {zstd.returncode}", "is the disk full?")
     return digest
+
+
+def read_tar_zst(archive: Path, folder: Path) -> str:
+    """Unpacks what `write_tar_zst` wrote into the new `folder`; returns the sha256 of the tar inside."""
+    folder.mkdir()
+    with subprocess.Popen(["zstd", "--decompress", "--stdout", "--quiet", archive], stdout=subprocess.PIPE) as zstd:
+        assert zstd.stdout is not None
+        stream = _HashingReader(zstd.stdout)
+        with tarfile.open(fileobj=stream, mode="r|") as tar:
+            tar.extractall(folder, filter="data")
+        while stream.read(tarfile.BLOCKSIZE):
+            pass
+    if zstd.returncode:
+        raise UserError(f"{archive} is damaged: zstd ends with {zstd.returncode}", "remove it and try again")
+    return stream.digest.hexdigest()
 
 
 def _sorted_entries(folder: Path) -> Iterator[Path]:

@@ -4,7 +4,7 @@ Byte code and expected outputs must come from that Python and no other: another 
 differently, and another C library rounds differently.
 """
 
-import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,8 +13,45 @@ from localcloud.image import Image
 from ops.run import Result, run
 
 PYTHON = "/usr/bin/python3"
+NOBODY = "daemon"
+"""An account of every Debian that owns nothing."""
 
 Progress = Callable[[str], None]
+
+
+class NodePython:
+    """The node's Python, and some folders of this machine that it shall see. `path` says where it sees them."""
+
+    def __init__(self, folders: Sequence[Path], progress: Progress = lambda _: None) -> None:
+        self._image = None if on_a_node() else Image()
+        self._seen = {folder: str(folder) if on_a_node() else f"/mnt/{n}" for n, folder in enumerate(folders)}
+        self._progress = progress
+
+    def path(self, place: Path) -> str:
+        folder = next(folder for folder in self._seen if place.is_relative_to(folder))
+        return str(Path(self._seen[folder]) / place.relative_to(folder))
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,
+        confined: bool = False,
+        hint: str = "",
+    ) -> Result:
+        """Runs `/usr/bin/python3 arguments`; `confined` without network and rights, for code that is not ours.
+
+        The image is built first if it is not there, which takes a minute and root. Raises `CommandError`.
+        """
+        words = ["/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp"]
+        words += [*(f"{name}={value}" for name, value in (env or {}).items()), PYTHON, *arguments]
+        if self._image:
+            self._image.ensure(self._progress)
+            words = self._image.command(words, self._seen, user=NOBODY if confined else "root")
+        elif confined:
+            words = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--no-new-privs", "--", *words]
+        return run(["unshare", "--net", "--", *words] if confined else words, input=input, hint=hint)
 
 
 def on_a_node() -> bool:
@@ -23,29 +60,4 @@ def on_a_node() -> bool:
 
 def identity() -> str:
     """What the byte code depends on: another identity, another release."""
-    if on_a_node():
-        return subprocess.check_output([PYTHON, "-c", "import sys; print(sys.version)"], text=True).strip()
-    return f"image {Image().digest}"
-
-
-def run_node_python(
-    arguments: Sequence[str | Path],
-    *,
-    folders: Sequence[Path],
-    env: Mapping[str, str] | None = None,
-    input: str | None = None,
-    progress: Progress = lambda _: None,
-    hint: str = "",
-) -> Result:
-    """Runs `/usr/bin/python3 arguments`. `folders` of this machine are seen at their own paths, and are writable.
-
-    The image is built first if it is not there, which takes a minute and root. Raises `CommandError`.
-    """
-    words = ["/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp"]
-    words += [f"{name}={value}" for name, value in (env or {}).items()]
-    words += [PYTHON, *map(str, arguments)]
-    if not on_a_node():
-        image = Image()
-        image.ensure(progress)
-        words = image.command(words, {folder: str(folder) for folder in folders})
-    return run(words, input=input, hint=hint)
+    return f"node {sys.version}" if on_a_node() else f"image {Image().digest}"

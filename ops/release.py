@@ -14,10 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from contract import S3
 from ops import bytecode, canonical, node_python
 from ops.errors import UserError, reported
 from ops.node_python import Progress
 from ops.run import run
+from ops.store import Store
 
 Kind = Literal["server", "control"]
 
@@ -93,7 +95,8 @@ def assemble(kind: Kind, tree: Path, progress: Progress = lambda _: None) -> Non
     (tree / "release.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
     progress(f"compiling the {kind} release with the node's Python")
     script = Path(bytecode.__file__)
-    node_python.run_node_python([script, tree], folders=[tree, script.parent], progress=progress)
+    python = node_python.NodePython([tree, script.parent], progress)
+    python.run([python.path(script), python.path(tree)])
 
 
 def install_packages(kind: Kind, lib: Path) -> dict[str, str]:
@@ -135,6 +138,35 @@ def _uv() -> str:
     if not uv:
         raise UserError("uv is not on PATH", "run `make release`, which sets up the pinned uv")
     return uv
+
+
+def unpacked(store: Store, digest: str, progress: Progress = lambda _: None) -> Path:
+    """The release's files on this machine, from the cache or from the stack's bucket."""
+    cache = cache_folder()
+    folder = cache / digest
+    if folder.is_dir():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    archive = cache / f"{digest}.tar.zst"
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as scratch:
+        if not archive.exists():
+            progress(f"fetching release {digest[:12]}")
+            fetched = Path(scratch) / "archive"
+            store.get(f"{S3.releases}{archive.name}", fetched)
+            fetched.replace(archive)
+        progress(f"unpacking release {digest[:12]}")
+        tree = Path(scratch) / "tree"
+        actual = canonical.read_tar_zst(archive, tree)
+        if actual != digest:
+            archive.unlink()
+            raise UserError(f"release {digest} has the digest {actual}", "it was removed from the cache: try again")
+        tree.replace(folder)
+    return folder
+
+
+def publish(store: Store, release: Release) -> bool:
+    """Uploads the release unless the bucket has it. Returns whether it was uploaded."""
+    return store.put(f"{S3.releases}{release.digest}.tar.zst", Path(release.file))
 
 
 def main() -> None:
