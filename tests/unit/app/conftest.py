@@ -26,6 +26,7 @@ from app.core import deployment
 from app.core.serving import Serving
 from app.http.factory import create_app
 
+CHECKOUT = Path(__file__).parents[3]
 RELEASE = "f" * 64
 TEXTS = ["good film", "bad film", "great fun", "awful bore", "good fun", "bad bore"]
 

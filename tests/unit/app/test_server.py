@@ -17,10 +17,9 @@ from sklearn.datasets import load_diabetes
 
 from contract import HEADERS
 
-from .conftest import Deploy, digest
+from .conftest import CHECKOUT, Deploy, digest
 from .process import Server
 
-CHECKOUT = Path(__file__).parents[3]
 FRAME = load_diabetes(as_frame=True).data.head(20)
 
 
