@@ -141,7 +141,7 @@ def _item(models: Path, name: str, *, default: bool, expected: Any) -> dict[str,
         "source": f"models:/{name}/3",
         "digest": digest(name),
         "default": default,
-        "expected": {"input": given, "output": expected or answer, "tolerance": 1e-6},
+        "expected": {"input": given, "output": answer if expected is None else expected, "tolerance": 1e-6},
     }
 
 
