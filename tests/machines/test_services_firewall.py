@@ -60,15 +60,10 @@ def stage() -> Iterator[Stage]:
         controller.reconcile()
         for address in BALANCER.addresses:
             found.network.add_address(IPv4Interface(address))
-        netns = {}
-        for name, address in {
-            "a": "10.0.1.11/24",
-            "b": "10.0.1.12/24",
-            "t": "10.0.1.13/24",
-            "db": "10.0.3.4/24",
-        }.items():
-            found.serve(name, address)
-            netns[name] = f"{found.network.netns}-{name}"
+        hosts = {"a": "10.0.1.11/24", "b": "10.0.1.12/24", "t": "10.0.1.13/24", "db": "10.0.3.4/24"}
+        for name, place in hosts.items():
+            found.serve(name, place)
+        netns = {name: f"{found.network.netns}-{name}" for name in hosts}
         found.serve_more("a", 22)
         yield Stage(found, world, controller, netns)
 
