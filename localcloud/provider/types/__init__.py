@@ -1,0 +1,1 @@
+"""The resource types, a module or package per service; each has `RESOURCES`."""
