@@ -55,7 +55,7 @@ class Machine:
         self.folder = folder
         self.console = folder / "console.log"
         self.name = f"{network.netns}-{instance.id}"
-        self.cgroup = Cgroup(f"{network.netns}/{instance.id}")
+        self.cgroup = group(network.netns, instance.id)
         self._network = network
         self._image = image
         self._process: Process | None = None
@@ -106,7 +106,7 @@ class Machine:
     def restart(self, timeout_seconds: float) -> None:
         """Asks the guest to reboot, cuts its power when it has not in time, and starts it again."""
         if self._process and self._process.alive:
-            init = self.init_pid()
+            init = init_of(self.cgroup)
             if init is not None:
                 _send(init, REBOOT_SIGNAL)
             self._process.wait(timeout_seconds)
@@ -125,10 +125,6 @@ class Machine:
         self.kill()
         remove_disk(self.folder)
         shutil.rmtree(PROPAGATE / self.name, ignore_errors=True)
-
-    def init_pid(self) -> int | None:
-        """The host's process id of the guest's init, None when there is none (yet)."""
-        return init_of(self._process.pid) if self._process and self._process.alive else None
 
     def console_tail(self, size_bytes: int = 65536) -> bytes:
         """The end of what it wrote on its console since it was last switched on."""
@@ -173,22 +169,25 @@ def nspawn_argv(instance: Instance, name: str) -> list[str]:
     ]
 
 
+def group(checkout_id: str, instance_id: str) -> Cgroup:
+    return Cgroup(f"{checkout_id}/{instance_id}")
+
+
 def router(instance: Instance) -> IPv4Interface:
     """The address of the subnet's router, which on AWS is always its first."""
     return IPv4Interface((instance.subnet_cidr[1], instance.subnet_cidr.prefixlen))
 
 
-def init_of(nspawn_pid: int) -> int | None:
-    """The child of an nspawn process that is a machine's init: it is number 1 in a namespace of its own."""
-    try:
-        children = Path(f"/proc/{nspawn_pid}/task/{nspawn_pid}/children").read_text().split()
-        for child in children:
-            status = Path(f"/proc/{child}/status").read_text()
-            ids = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
-            if ids[-1] == "1" and len(ids) > 2:
-                return int(child)
-    except (FileNotFoundError, ProcessLookupError):
-        return None
+def init_of(cgroup: Cgroup) -> int | None:
+    """The host's process id of a machine's init, which is number 1 in the first namespace below ours."""
+    for pid in sorted(cgroup.pids()):
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        ids = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
+        if len(ids) == 2 and ids[1] == "1":
+            return pid
     return None
 
 
