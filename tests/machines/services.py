@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from pathlib import Path
 
+from localcloud.cgroup import Cgroup
 from localcloud.network import Network
 from localcloud.process import Process, spawn
 from localcloud.state import State
@@ -96,6 +97,7 @@ def lab() -> Iterator[Lab]:
         for name in found.attached:
             network.detach(name)
         network.destroy()
+        Cgroup(network.netns).remove()
         shutil.rmtree(folder)
 
 
