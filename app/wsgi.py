@@ -8,6 +8,7 @@ from app import settings
 from app.core import deployment
 from app.core.board import Board
 from app.core.errors import BadDeploymentError
+from app.core.preload import import_libraries
 from app.core.serving import Serving
 from app.http.factory import create_app
 
@@ -18,6 +19,7 @@ except BadDeploymentError as error:
     sys.exit(f"model server: {error}")
 
 logging.captureWarnings(True)
+import_libraries(_deployment, _settings.models)
 
 app = create_app(
     Serving(

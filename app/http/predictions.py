@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from app.core import inputs
 from app.core.errors import BadInputError, UnsupportedContentError
 from app.core.inputs import Input
+from app.core.model import render
 from app.http.state import record, serving
 
 Parser = Callable[[bytes, str | None, mlflow.models.Model], Input]
@@ -37,7 +38,7 @@ def _predict(name: str | None, parse: Parser) -> Response:
     facts.parse_seconds = time.monotonic() - started
     facts.rows = given.rows
     predictions = serving().predict(model, given, facts.timings)
-    return Response(model.render(predictions, given), content_type=inputs.JSON)
+    return Response(render(predictions, given), content_type=inputs.JSON)
 
 
 def _body() -> bytes:

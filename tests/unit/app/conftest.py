@@ -1,10 +1,13 @@
 """Real models, trained and saved by MLflow, in real deployments: what the tests of the server serve."""
 
 import json
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cloudpickle  # type: ignore[import-untyped]
 import mlflow.pyfunc
 import mlflow.sklearn
 import pandas
@@ -39,6 +42,14 @@ class Scaled(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         return (model_input["x"] * (params or {})["factor"]).tolist()
 
 
+class Slow(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """Takes as many seconds as it is told, then answers them."""
+
+    def predict(self, context: Any, model_input: pandas.DataFrame) -> Any:
+        time.sleep(float(model_input["seconds"].max()))
+        return model_input["seconds"].tolist()
+
+
 def digest(name: str) -> str:
     """A folder name that looks like a digest, one per model."""
     return name.encode().hex().ljust(64, "0")
@@ -48,6 +59,7 @@ def digest(name: str) -> str:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`<digest>/` folders, one per kind of model."""
     folder = tmp_path_factory.mktemp("models")
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the server's process has no conftest
     _sklearn(folder, "diabetes", RandomForestRegressor(20, random_state=0, n_jobs=-1), load_diabetes(as_frame=True))
     _sklearn(folder, "iris", RandomForestClassifier(10, random_state=0), load_iris(as_frame=True))
     text = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, ["+", "-", "+", "-", "+", "-"])
@@ -62,6 +74,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         signature=ModelSignature(inputs=Schema([ColSpec("double", "x")]), params=params),
         pip_requirements=[],
     )
+    signature = ModelSignature(inputs=Schema([ColSpec("double", "seconds")]))
+    mlflow.pyfunc.save_model(folder / digest("slow"), python_model=Slow(), signature=signature, pip_requirements=[])
     return folder
 
 
@@ -98,6 +112,7 @@ def _save_sklearn(model: Any, path: Path, signature: Any, example: Any) -> None:
 EXAMPLES: dict[str, Any] = {
     "text": {"dataframe_records": [{"text": "good film"}, {"text": "bad film"}]},
     "unsigned": {"inputs": ["good film", "bad bore"]},
+    "slow": {"dataframe_records": [{"seconds": 0.0}]},
     "scaled": {"dataframe_records": [{"x": 1.5}, {"x": 4.0}]},
 }
 
