@@ -55,8 +55,7 @@ class Bringup:
 
     def build_releases(self) -> None:
         with self.steps.step("releases") as step:
-            step.log = self.log("release")
-            follow([sys.executable, "-m", "ops.release"], step.say, log=step.log, hint=HINT)
+            follow([sys.executable, "-m", "ops.release"], step.say, log=self.log("release"), hint=HINT)
 
     def start_cloud(self) -> None:
         """A running cloud is kept, unless an operation on its stack was killed halfway: then it starts anew, clean."""
@@ -73,8 +72,8 @@ class Bringup:
 
     def localcloud(self, verb: str, name: str) -> None:
         with self.steps.step(name) as step:
-            step.log = self.log(f"localcloud-{verb}")
-            follow([sys.executable, "-m", "localcloud", verb], step.say, log=step.log, hint=HINT)
+            log = self.log(f"localcloud-{verb}")
+            follow([sys.executable, "-m", "localcloud", verb], step.say, log=log, hint=HINT)
 
     def enter_environment(self) -> None:
         running = self.state.read()
@@ -113,8 +112,8 @@ class Bringup:
 
     def deploy(self, registered: example.Registered) -> None:
         with self.steps.step("deploy it to every node") as step:
-            step.log = self.log("deploy")
-            step.done(delivery.deploy(self.state, example.MODEL, registered.version, step.say, step.log))
+            done = delivery.deploy(self.state, example.MODEL, registered.version, step.say, self.log("deploy"))
+            step.done(done)
 
     def prove(self, url: str, trained: example.Trained, registered: example.Registered) -> str:
         with self.steps.step("compare every prediction") as step, tempfile.TemporaryDirectory() as folder:
@@ -128,9 +127,13 @@ class Bringup:
 
 
 def together(*works: Callable[[], Any]) -> list[Any]:
-    """Runs the works side by side, waits for all, and raises the first error."""
+    """Runs the works side by side and waits for all. Raises the error of one, or all users' errors in one."""
     with ThreadPoolExecutor(len(works)) as pool:
         futures = [pool.submit(work) for work in works]
+    errors = [error for future in futures if (error := future.exception())]
+    told = [error for error in errors if isinstance(error, UserError)]
+    if len(told) > 1 and len(told) == len(errors):
+        raise UserError("\n".join(error.message for error in told), told[0].hint)
     return [future.result() for future in futures]
 
 

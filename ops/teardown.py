@@ -29,8 +29,8 @@ def down(state: State, steps: Steps) -> None:
         except UserError as error:
             failed = error
     with steps.step("stop the local cloud") as step:
-        step.log = state.slipway / "log" / "localcloud-stop.log"
-        follow([sys.executable, "-m", "localcloud", "stop"], step.say, log=step.log, hint="see `make status`")
+        log = state.slipway / "log" / "localcloud-stop.log"
+        follow([sys.executable, "-m", "localcloud", "stop"], step.say, log=log, hint="see `make status`")
     remove_generated(state)
     if failed is not None:
         raise failed

@@ -40,6 +40,14 @@ def test_an_error_in_one_of_two_works_is_raised_after_the_other_has_ended() -> N
     assert ended.is_set()
 
 
+def test_when_both_works_fail_both_reasons_are_told() -> None:
+    def fails(reason: str) -> None:
+        raise UserError(reason)
+
+    with pytest.raises(UserError, match="(?s)no network.*no space"):
+        bringup.together(lambda: fails("no network"), lambda: fails("no space"))
+
+
 def test_the_curl_line_is_one_command_whose_body_is_the_first_row() -> None:
     words = shlex.split(summary.curl("http://localhost:8080", ROWS))
     assert words[:3] == ["curl", "-s", "http://localhost:8080/predict"]
