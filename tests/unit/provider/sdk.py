@@ -1,14 +1,13 @@
 """What the installed SDK says of a resource type: inputs with their kinds, required ones, outputs, secrets."""
 
+import ast
 import importlib
 import inspect
 import re
-import typing
+import textwrap
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-
-import pulumi
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Described:
     secrets: frozenset[str]
 
 
-SCALARS = {str: "text", int: "integer", float: "number", bool: "boolean"}
+SCALARS = {"str": "text", "int": "integer", "float": "number", "bool": "boolean"}
 
 
 @cache
@@ -43,19 +42,19 @@ def describe(token: str) -> Described:
 def inputs(args: type) -> dict[str, Input]:
     """The inputs of an Args class, by the engine's names."""
     names = _python_names(args)
-    parameters = inspect.signature(args.__init__).parameters
-    module = vars(inspect.getmodule(args))
-    hints = typing.get_type_hints(args.__init__, globalns={**vars(pulumi), **_types(args), **module})
-    return {
-        names[python]: _input(hints[python], parameter.default is inspect.Parameter.empty)
-        for python, parameter in parameters.items()
-        if python in names
-    }
+    source = inspect.getsource(vars(args)["__init__"])
+    signature = ast.parse(textwrap.dedent(source)).body[0]
+    assert isinstance(signature, ast.FunctionDef)
+    described = {}
+    for parameter, default in zip(signature.args.kwonlyargs, signature.args.kw_defaults, strict=True):
+        assert parameter.annotation is not None
+        described[names[parameter.arg]] = _input(parameter.annotation, default is None, _types(args))
+    return described
 
 
 def _types(args: type) -> dict[str, Any]:
-    module = importlib.import_module(args.__module__.rsplit(".", 1)[0])
-    return {**vars(module), **vars(importlib.import_module(f"{module.__name__}._inputs"))}
+    service = importlib.import_module(args.__module__.rsplit(".", 1)[0])
+    return {**vars(importlib.import_module(f"{service.__name__}._inputs")), **vars(service)}
 
 
 def _python_names(kind: type) -> dict[str, str]:
@@ -70,33 +69,30 @@ def _names(kind: type) -> set[str]:
     return set(_python_names(kind).values())
 
 
-def _input(hint: Any, required: bool) -> Input:
-    kinds = [each for each in _unwrap(hint) if each is not type(None)]
-    for each in kinds:
-        origin = typing.get_origin(each)
-        if origin is not None and issubclass(origin, typing.Sequence):  # type: ignore[arg-type]
-            inner = _input(typing.get_args(each)[0], True)
-            return Input("list", required, inner.kind, inner.block)
-        if origin is not None:
-            inner = _input(typing.get_args(each)[1], True)
-            return Input("map", required, inner.kind)
-    named = {each.__name__: each for each in kinds}
-    blocks = [each for name, each in named.items() if name.endswith("Args") and hasattr(each, "__init__")]
-    if blocks:
-        return Input("block", required, block=blocks[0])
-    if any(name in ("Asset", "Archive") for name in named):
-        return Input("asset", required)
-    for kind in (bool, int, float, str):
-        if kind in kinds:
-            return Input(SCALARS[kind], required)
-    return Input("text", required)  # an enum
+def _input(annotation: ast.expr, required: bool, types: dict[str, Any]) -> Input:
+    """`pulumi.Input[Optional[Sequence[pulumi.Input['XArgs']]]]` without its wrappers."""
+    node, name = annotation, _name(annotation)
+    while isinstance(node, ast.Subscript) and name in ("Input", "Optional"):
+        node = node.slice
+        name = _name(node)
+    if isinstance(node, ast.Subscript) and name == "Union":
+        assert isinstance(node.slice, ast.Tuple)
+        node = node.slice.elts[0]
+        name = _name(node)
+    if isinstance(node, ast.Subscript) and name in ("Sequence", "Mapping"):
+        inner = node.slice.elts[1] if isinstance(node.slice, ast.Tuple) else node.slice
+        item = _input(inner, True, types)
+        return Input("list" if name == "Sequence" else "map", required, item.kind, item.block)
+    if name in SCALARS:
+        return Input(SCALARS[name], required)
+    if name.endswith("Args"):
+        return Input("block", required, block=types[name])
+    return Input("asset" if name in ("Asset", "Archive") else "text", required)  # else it is an enum
 
 
-def _unwrap(hint: Any) -> list[Any]:
-    """The alternatives in unions of unions; `Input[T]` is T, an awaitable of T, or an Output of T."""
-    origin = typing.get_origin(hint)
-    if origin is typing.Union or getattr(origin, "__name__", "") == "UnionType":
-        return [inner for each in typing.get_args(hint) for inner in _unwrap(each)]
-    if getattr(origin, "__name__", "") in ("Output", "Awaitable"):
-        return []
-    return [hint]
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Subscript):
+        return _name(node.value)
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return str(node.value) if isinstance(node, ast.Constant) else ast.unparse(node)
