@@ -1,1 +1,1 @@
-"""One Linux machine as the AWS region that the program expects: moto as the API, and what moto only pretends made real."""
+"""One Linux machine as the AWS region that the program expects: moto as the API, the rest of AWS made real."""

@@ -17,7 +17,7 @@ DatabaseStatus = Literal["creating", "available", "modifying", "backing-up", "de
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """An EC2 instance as the API has it. `reboots` counts RebootInstances calls, so that none is missed between turns."""
+    """An EC2 instance as the API has it. `reboots` counts RebootInstances calls, so that none is missed."""
 
     id: str
     state: InstanceState
@@ -204,11 +204,11 @@ class World(Protocol):
         """An imported ACM certificate as PEM: certificate, private key, chain."""
 
     def role_credentials(self, role_arn: str, instance_id: str) -> Mapping[str, str]:
-        """Temporary credentials as IMDS gives them (AccessKeyId, SecretAccessKey, Token, Expiration, …), valid at the API."""
+        """Temporary credentials as IMDS gives them (AccessKeyId, SecretAccessKey, Token, Expiration, …)."""
 
 
 class Controller(Protocol):
-    """Makes one part of the world real, level-triggered: compares what the API wants with what exists, each turn anew."""
+    """Makes one part of the world real, level-triggered: each turn compares what the API wants with what exists."""
 
     name: str
 

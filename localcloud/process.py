@@ -75,8 +75,11 @@ def spawn(
     netns: str | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Process:
     """Starts `argv` with its output appended to `log` and nothing on standard input. `env` adds to the environment.
+
+    It inherits the descriptors `pass_fds`, under the same numbers.
 
     Raises `FileNotFoundError` when a wrapper is missing; a missing program itself shows as exit status 127 in the log.
     """
@@ -93,6 +96,7 @@ def spawn(
                 env={**os.environ, **(env or {})},
                 cwd=cwd,
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
 
     return Process(_spawner.submit(start).result(), words)

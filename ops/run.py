@@ -7,7 +7,8 @@ a bare "exit status 1" sends people to read our source. Standard library only: t
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,3 +102,58 @@ def _ended(returncode: int) -> str:
 def _text(output: str | bytes | None) -> str:
     """`TimeoutExpired` carries bytes even in text mode."""
     return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+
+
+def follow(
+    argv: Sequence[str | Path],
+    on_line: Callable[[str], None],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    hint: str = "",
+) -> None:
+    """Runs long work to its end, handing on each line that it prints (both streams) and keeping all in `log`.
+
+    It is ended with this process when that is interrupted. Raises `CommandError` as `run` does.
+    """
+    words = [str(word) for word in argv]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **env} if env else None,
+            cwd=cwd,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise _not_started(words, cwd, error, hint) from None
+    assert process.stdout is not None
+    with log.open("w") as file, process.stdout as output:
+        try:
+            for line in output:
+                file.write(line)
+                file.flush()
+                last.append(line)
+                on_line(line.rstrip("\n"))
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    if returncode := process.wait():
+        raise CommandError(words, Result("".join(last), "", returncode), _ended(returncode), hint)
+
+
+def attached(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> int:
+    """Runs `argv` on this process's own terminal and returns its exit status. Ctrl-C is the child's to handle."""
+    process = subprocess.Popen([str(word) for word in argv], env={**os.environ, **env} if env else None)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ops.errors import UserError, reported
-from ops.run import CommandError, run
+from ops.run import CommandError, attached, follow, run
 
 
 def test_a_result_holds_both_streams_and_the_status() -> None:
@@ -88,3 +88,28 @@ def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> Non
         raise KeyboardInterrupt
     assert caught.value.code == 130
     assert "run it again" in capsys.readouterr().err
+
+
+def test_following_hands_on_each_line_and_keeps_the_log(tmp_path: Path) -> None:
+    lines: list[str] = []
+    follow(["sh", "-c", "echo one; echo two >&2"], lines.append, log=tmp_path / "logs" / "x.log")
+    assert lines == ["one", "two"]
+    assert (tmp_path / "logs" / "x.log").read_text() == "one\ntwo\n"
+
+
+def test_a_followed_command_that_fails_shows_its_last_lines(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"(?s)exit status 4.*\| why"):
+        follow(["sh", "-c", "echo why; exit 4"], lambda _line: None, log=tmp_path / "x.log")
+
+
+def test_a_followed_command_ends_with_the_one_who_follows_it(tmp_path: Path) -> None:
+    def interrupt(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        follow(["sh", "-c", f"echo x; sleep 5; touch {tmp_path}/late"], interrupt, log=tmp_path / "x.log")
+    assert not (tmp_path / "late").exists()
+
+
+def test_an_attached_command_gives_its_status() -> None:
+    assert attached(["sh", "-c", "exit $CODE"], env={"CODE": "9"}) == 9

@@ -1,0 +1,41 @@
+# Every verb is one call of ops/quickstart.py, which says what it does and sets up what it needs by itself.
+# PYTHON is any Python from 3.11 on; the rest of the toolchain is made, cached and found from there.
+
+PYTHON ?= python3
+SLIPWAY := $(PYTHON) -m ops.quickstart
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test lint bench-up release status url mlflow-url clean
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## bring up the whole stack on this machine, with a trained model serving predictions
+	@$(SLIPWAY) up
+
+down: ## take it all down again
+	@$(SLIPWAY) down
+
+test: ## lint, then the four tiers of tests; TIERS="unit program" picks some
+	@$(SLIPWAY) test $(TIERS)
+
+lint: ## the linters alone
+	@$(SLIPWAY) lint
+
+bench-up: ## measure up, a second up, memory and down, and print a table
+	@$(SLIPWAY) bench-up
+
+release: ## build the releases and the first deployment that the stack uploads
+	@$(SLIPWAY) release
+
+status: ## what runs in the local cloud
+	@$(SLIPWAY) status
+
+url: ## print the address that answers predictions
+	@$(SLIPWAY) url
+
+mlflow-url: ## print the address of MLflow
+	@$(SLIPWAY) mlflow-url
+
+clean: ## take it down and remove what was generated in this checkout
+	@$(SLIPWAY) clean

@@ -1,0 +1,62 @@
+"""Around every request: its id, the headers that every answer carries, and one line in the access log."""
+
+import logging
+import re
+import time
+import uuid
+
+from flask import Flask, Response, g, request
+
+from app.http.state import Record, record, serving
+from contract import HEADERS
+
+# An id that Nginx or a client chose is kept when it is safe in a header and in a log.
+SAFE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+log = logging.getLogger("app.access")
+
+
+def register(app: Flask) -> None:
+    app.before_request(_begin)
+    app.after_request(_finish)
+
+
+def _begin() -> None:
+    given = request.headers.get(HEADERS.request_id, "")
+    g.record = Record(given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex)
+
+
+def _finish(response: Response) -> Response:
+    facts = record()
+    version = facts.model or serving().default()
+    response.headers[HEADERS.request_id] = facts.request_id
+    response.headers[HEADERS.deployment] = serving().deployment.id
+    if version:
+        response.headers[HEADERS.model] = version.label
+    _log(response, facts)
+    return response
+
+
+def _log(response: Response, facts: Record) -> None:
+    line = {
+        "request_id": facts.request_id,
+        "deployment": serving().deployment.id,
+        "method": request.method,
+        "path": request.path[:200],
+        "status": response.status_code,
+        "model": facts.model.name if facts.model else None,
+        "version": facts.model.version if facts.model else None,
+        "rows": facts.rows,
+        "error": facts.error,
+        "request_bytes": request.content_length,
+        "response_bytes": response.content_length,
+        "total_ms": _milliseconds(time.monotonic() - facts.started),
+        "parse_ms": _milliseconds(facts.parse_seconds),
+        "queue_ms": _milliseconds(facts.timings.queue),
+        "predict_ms": _milliseconds(facts.timings.predict),
+    }
+    log.info("request", extra={key: value for key, value in line.items() if value is not None})
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

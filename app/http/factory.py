@@ -1,0 +1,20 @@
+"""The application factory: a Flask application around one `Serving`, which it does not start."""
+
+from flask import Flask
+
+from app.core.serving import Serving
+from app.http import access, errors, operations, predictions
+from contract import HTTP
+
+
+def create_app(serving: Serving) -> Flask:
+    """`serving.start()` is the caller's, after the fork: a thread does not survive it."""
+    app = Flask("app", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = HTTP.body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["slipway"] = serving
+    access.register(app)
+    errors.register(app)
+    app.register_blueprint(operations.routes)
+    app.register_blueprint(predictions.routes)
+    return app

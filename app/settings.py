@@ -1,0 +1,70 @@
+"""What the environment tells the server: the unit's file sets these, and nothing else configures it.
+
+`environment()` is what the libraries must be told before they are imported; it is why gunicorn_config.py comes first.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core.errors import BadDeploymentError
+from contract import PATHS
+
+WORKERS_AT_MOST = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    slot: str
+    deployment: Path
+    models: Path
+    run: Path
+    workers: int
+
+    @property
+    def socket(self) -> Path:
+        return self.run / f"{self.slot}.sock"
+
+    @property
+    def drain_file(self) -> Path:
+        return self.run / "draining"
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, SLIPWAY_RUN and SLIPWAY_WORKERS may be."""
+    missing = [name for name in ("SLIPWAY_SLOT", "SLIPWAY_DEPLOYMENT") if not environ.get(name)]
+    if missing:
+        raise BadDeploymentError(f"{' and '.join(missing)} must be set in the environment of the model server")
+    return Settings(
+        slot=environ["SLIPWAY_SLOT"],
+        deployment=Path(environ["SLIPWAY_DEPLOYMENT"]),
+        models=Path(environ.get("SLIPWAY_MODELS", PATHS.models)),
+        run=Path(environ.get("SLIPWAY_RUN", PATHS.run)),
+        workers=_workers(environ.get("SLIPWAY_WORKERS")),
+    )
+
+
+def _workers(given: str | None) -> int:
+    if not given:
+        return min(processors(), WORKERS_AT_MOST)
+    if not given.isdecimal() or not 1 <= int(given) <= 64:
+        raise BadDeploymentError(f"SLIPWAY_WORKERS is {given!r}, expected a number from 1 to 64")
+    return int(given)
+
+
+def processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def environment(workers: int) -> dict[str, str]:
+    """Quiet, offline, and as many threads as this worker's share of the processors."""
+    threads = str(max(1, processors() // workers))
+    return {
+        "MLFLOW_CONFIGURE_LOGGING": "false",  # its loggers then reach ours
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "JOBLIB_MULTIPROCESSING": "0",  # a forest's n_jobs starts a pool for each predict; workers are our parallelism
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+    }

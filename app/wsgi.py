@@ -1,0 +1,31 @@
+"""The application that gunicorn's master imports. A manifest that cannot be read ends the start with one line."""
+
+import logging
+import os
+import sys
+
+from app import settings
+from app.core import deployment
+from app.core.board import Board
+from app.core.errors import BadDeploymentError
+from app.core.preload import import_libraries
+from app.core.serving import Serving
+from app.http.factory import create_app
+
+try:
+    _settings = settings.read(os.environ)
+    _deployment = deployment.read(_settings.deployment)
+except BadDeploymentError as error:
+    sys.exit(f"model server: {error}")
+
+logging.captureWarnings(True)
+import_libraries(_deployment, _settings.models)
+
+app = create_app(
+    Serving(
+        deployment=_deployment,
+        models_folder=_settings.models,
+        drain_file=_settings.drain_file,
+        board=Board(_settings.workers),
+    )
+)

@@ -1,0 +1,76 @@
+"""Reads the pointer and the bucket, with the node's own role.
+
+The client is the botocore that Debian's awscli carries: one import instead of one second of `aws` for each call.
+That awscli is older than AWS_ENDPOINT_URL, which is therefore passed on by hand.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from slipway_node.node import ActivationError, Node
+
+CHUNK_BYTES = 1024 * 1024
+UNREACHABLE_PAUSES = [1, 1, 2, 3, 5, 10, 15]
+"""Seconds between attempts at boot while IAM has not heard of the role, or the network is not there."""
+MISSING = {"NoSuchKey", "404", "ParameterNotFound"}
+
+
+class UnreachableError(ActivationError):
+    """It could not be had now, and may be had later: no network, a role not yet known everywhere, a throttled call.
+
+    A missing object is among them, because without ListBucket S3 says 403 for it as for a role that is still new.
+    """
+
+    def __init__(self, what: str, reason: object) -> None:
+        super().__init__("fetch", f"{what}: {reason}")
+
+
+class Cloud:
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._clients: dict[str, Any] = {}
+
+    def pointer(self) -> str:
+        """The id of the deployment that the fleet is to serve."""
+        name = self._node.deployment_parameter
+        answer = self._call("ssm", "get_parameter", f"parameter {name}", Name=name)
+        return str(answer["Parameter"]["Value"]).strip()
+
+    def download(self, key: str, place: Path) -> None:
+        """Raises `UnreachableError` also when the object's bytes stop in the middle."""
+        from awscli.botocore.exceptions import BotoCoreError
+        from urllib3.exceptions import HTTPError
+
+        what = f"s3://{self._node.bucket}/{key}"
+        body = self._call("s3", "get_object", what, Bucket=self._node.bucket, Key=key)["Body"]
+        try:
+            with place.open("wb") as file:
+                for chunk in body.iter_chunks(CHUNK_BYTES):
+                    file.write(chunk)
+        except (BotoCoreError, HTTPError) as error:
+            raise UnreachableError(what, error) from error
+
+    def _call(self, service: str, operation: str, what: str, **arguments: str) -> Any:
+        from awscli.botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return getattr(self._client(service), operation)(**arguments)
+        except ClientError as error:
+            missing = error.response.get("Error", {}).get("Code") in MISSING
+            raise UnreachableError(what, "it does not exist" if missing else error) from error
+        except BotoCoreError as error:
+            raise UnreachableError(what, error) from error
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            from awscli.botocore.config import Config
+            from awscli.botocore.session import Session
+
+            self._clients[service] = Session().create_client(
+                service,
+                region_name=self._node.region,
+                endpoint_url=os.environ.get("AWS_ENDPOINT_URL") or None,
+                config=Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "max_attempts": 4}),
+            )
+        return self._clients[service]

@@ -1,0 +1,79 @@
+"""What this node has promised to serve, on disk: written whole, synced and renamed, so that a crash leaves old or new.
+
+`confirmed` survives a reboot. `provisional` serves until its deadline and is forgotten by a reboot.
+`history` holds the deployments whose files are kept for a quick return.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from slipway_node.node import ActivationError
+
+SCHEMA = 1
+HISTORY_LENGTH = 3
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A deployment in a slot. `deadline` is seconds since 1970, None when it was given none."""
+
+    deployment: str
+    slot: str
+    deadline: float | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    confirmed: Placed | None = None
+    provisional: Placed | None = None
+    history: list[str] = field(default_factory=list)
+
+    @property
+    def serving(self) -> Placed | None:
+        return self.provisional or self.confirmed
+
+    def with_confirmed(self, placed: Placed) -> "State":
+        history = [placed.deployment, *(old for old in self.history if old != placed.deployment)]
+        return State(replace(placed, deadline=None), None, history[:HISTORY_LENGTH])
+
+
+def load(path: Path) -> State:
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError:
+        return State()
+    if data.pop("schema") != SCHEMA:
+        raise ActivationError("usage", f"{path} is of another version of slipway-activate")
+    placed = {key: Placed(**data[key]) if data[key] else None for key in ("confirmed", "provisional")}
+    return State(history=data["history"], **placed)
+
+
+def save(path: Path, state: State) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w") as file:
+        json.dump({"schema": SCHEMA, **asdict(state)}, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One activation at a time; the kernel drops a dead holder's lock. Raises `ActivationError` busy."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name("lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ActivationError("busy", "another activation is under way on this node") from None
+        yield

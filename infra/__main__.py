@@ -1,0 +1,101 @@
+"""The stack as a wiring diagram: settings, provider, components in the order of their dependence, exports."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the engine runs this file as a script in its folder
+
+import pulumi
+
+from infra import addresses, image, provider, settings
+from infra.components.access import Access, AccessArgs
+from infra.components.aliases import Aliases, AliasesArgs
+from infra.components.balancer import Balancer, BalancerArgs
+from infra.components.certificate import Certificate, CertificateArgs
+from infra.components.database import Database, DatabaseArgs
+from infra.components.endpoints import Endpoints, EndpointsArgs
+from infra.components.firewall import Firewall, FirewallArgs
+from infra.components.fleet import Fleet, FleetArgs
+from infra.components.network import Network, NetworkArgs
+from infra.components.node_group import Site
+from infra.components.parameters import Parameters, ParametersArgs
+from infra.components.releases import Releases, ReleasesArgs
+from infra.components.storage import Storage, StorageArgs
+from infra.components.tracking import Tracking, TrackingArgs
+from infra.health import HealthGate
+
+s = settings.load()
+aws = provider.make(s)
+machine = image.check(s, aws)
+opts = pulumi.ResourceOptions(providers=[aws])
+
+network = Network(s.prefix, NetworkArgs(settings=s), opts)
+firewall = Firewall(s.prefix, FirewallArgs(settings=s, network=network), opts)
+endpoints = Endpoints(s.prefix, EndpointsArgs(region=s.region, network=network, firewall=firewall), opts)
+access = Access(s.prefix, AccessArgs(public_key=s.operator_public_key, network=network, firewall=firewall), opts)
+storage = Storage(s.prefix, StorageArgs(settings=s.storage), opts)
+releases = Releases(s.prefix, ReleasesArgs(storage=storage, bootstrap=s.bootstrap), opts)
+database = Database(s.prefix, DatabaseArgs(settings=s.database, network=network, firewall=firewall), opts)
+parameters = Parameters(s.prefix, ParametersArgs(settings=s), opts)
+certificate = Certificate(s.prefix, CertificateArgs(settings=s), opts)
+balancer = Balancer(
+    s.prefix, BalancerArgs(settings=s, network=network, firewall=firewall, certificate=certificate), opts
+)
+aliases = Aliases(s.prefix, AliasesArgs(settings=s, balancer=balancer), opts)
+
+site = Site(
+    stack=s.stack,
+    region=s.region,
+    image=machine,
+    access=access,
+    network=network,
+    storage=storage,
+    after=[
+        *network.ready,
+        *firewall.rules,
+        *endpoints.ready,
+        *storage.ready,
+        *releases.ready,
+        *parameters.ready,
+        *balancer.rules,
+    ],
+)
+fleet_gate = HealthGate.on("fleet", s.region, s.fleet.node.timeout_seconds)
+tracking_gate = HealthGate.on("tracking", s.region, s.tracking.node.timeout_seconds)
+fleet = Fleet(
+    s.prefix,
+    FleetArgs(
+        site=site,
+        settings=s.fleet,
+        parameters=parameters,
+        firewall=firewall,
+        balancer=balancer,
+        hooks=fleet_gate.hooks(),
+    ),
+    opts,
+)
+tracking = Tracking(
+    s.prefix,
+    TrackingArgs(
+        site=site,
+        settings=s.tracking,
+        mlflow=s.mlflow,
+        parameters=parameters,
+        database=database,
+        releases=releases,
+        firewall=firewall,
+        balancer=balancer,
+        hooks=tracking_gate.hooks(),
+    ),
+    opts,
+)
+
+pulumi.export("url", balancer.dns_name.apply(lambda dns: addresses.url(s, dns)))
+pulumi.export("mlflow_url", balancer.dns_name.apply(lambda dns: addresses.mlflow_url(s.mlflow, dns)))
+pulumi.export("bucket", storage.bucket)
+pulumi.export("deployment_parameter", parameters.deployment_name)
+pulumi.export("fleet_group", fleet_gate.confirm(fleet.group_name))
+pulumi.export("tracking_group", tracking_gate.confirm(tracking.group_name))
+pulumi.export("mlflow_admin_secret_arn", parameters.admin_secret_arn)
+pulumi.export("region", s.region)
+pulumi.export("load_balancer_arn", balancer.arn)

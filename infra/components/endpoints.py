@@ -1,0 +1,45 @@
+"""Interface endpoints: how nodes reach AWS's services when the network has no way out."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.components.firewall import Firewall
+from infra.components.network import Network
+
+SERVICES = ("ssm", "secretsmanager")
+"""What nodes call besides S3, which has its gateway. Each costs by zone and hour."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointsArgs:
+    """Unless the firewall has a group for them there are no endpoints: the network has another way out."""
+
+    region: str
+    network: Network
+    firewall: Firewall
+
+
+class Endpoints(pulumi.ComponentResource):
+    ready: list[pulumi.Resource]
+
+    def __init__(self, name: str, args: EndpointsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("slipway:network:Endpoints", name, None, opts)
+        group = args.firewall.groups.get("endpoints")
+        self.ready = [
+            aws.ec2.VpcEndpoint(
+                f"{name}-{service}",
+                vpc_id=args.network.vpc_id,
+                service_name=f"com.amazonaws.{args.region}.{service}",
+                vpc_endpoint_type="Interface",
+                private_dns_enabled=True,
+                subnet_ids=args.network.private_ids,
+                security_group_ids=[group],
+                tags={"Name": f"{name}-{service}"},
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for service in SERVICES
+            if group is not None
+        ]
+        self.register_outputs({})

@@ -1,0 +1,53 @@
+"""The serving nodes. What they run is a deployment, named by the pointer: no release is in their template."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra import policies
+from infra.components.balancer import Balancer
+from infra.components.firewall import Firewall
+from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
+from infra.components.parameters import Parameters
+from infra.sections import FleetSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetArgs:
+    site: Site
+    settings: FleetSettings
+    parameters: Parameters
+    firewall: Firewall
+    balancer: Balancer
+    hooks: pulumi.ResourceHookBinding
+
+
+class Fleet(pulumi.ComponentResource):
+    group_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("slipway:nodes:Fleet", name, None, opts)
+        settings = args.settings
+        arns = pulumi.Output.all(args.site.storage.arn, args.parameters.deployment_arn)
+        nodes = NodeGroup(
+            f"{name}-serving",
+            NodeGroupArgs(
+                site=args.site,
+                role="serving",
+                settings=settings.node,
+                size=Size(
+                    minimum=settings.minimum,
+                    desired=settings.desired,
+                    maximum=settings.maximum,
+                    owned_elsewhere=settings.autoscaling,
+                ),
+                facts={"deployment_parameter": args.parameters.deployment_name},
+                policy=arns.apply(lambda known: policies.serving(*known)),
+                security_group_id=args.firewall.groups["serving"],
+                target_group_arn=args.balancer.group_arns["serving"],
+                hooks=args.hooks,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.group_name = nodes.group_name
+        self.register_outputs({"group_name": self.group_name})

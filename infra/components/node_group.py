@@ -1,0 +1,158 @@
+"""One kind of node: its role, its launch template, and the ASG that keeps as many of them as wanted.
+
+A new template version replaces nodes only through instance refresh, never outside it, and never below full strength.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import names, policies, userdata
+from infra.components.access import Access
+from infra.components.network import Network
+from infra.components.storage import Storage
+from infra.image import Image
+from infra.sections import NodeSettings
+
+REPLACE_WITH_SPARE = {"min_healthy_percentage": 100, "max_healthy_percentage": 200}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """With `owned_elsewhere` the desired capacity is only where the group starts."""
+
+    minimum: int
+    desired: int
+    maximum: int
+    owned_elsewhere: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What all nodes share. `after` is everything that a booting node needs and that no input of its group names."""
+
+    stack: str
+    region: str
+    image: Image
+    access: Access
+    network: Network
+    storage: Storage
+    after: Sequence[pulumi.Resource]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeGroupArgs:
+    """`facts` are what the nodes are told at first boot."""
+
+    site: Site
+    role: Literal["serving", "tracking"]
+    settings: NodeSettings
+    size: Size
+    facts: Mapping[str, pulumi.Input[Any]]
+    policy: pulumi.Input[str]
+    security_group_id: pulumi.Input[str]
+    target_group_arn: pulumi.Input[str]
+    hooks: pulumi.ResourceHookBinding
+
+
+class NodeGroup(pulumi.ComponentResource):
+    group_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("slipway:nodes:NodeGroup", name, None, opts)
+        self._name, self._child = name, pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(
+            name, assume_role_policy=policies.assumed_by("ec2.amazonaws.com"), tags={"Name": name}, opts=self._child
+        )
+        grants = aws.iam.RolePolicy(name, role=role.id, policy=args.policy, opts=self._child)
+        profile = aws.iam.InstanceProfile(name, role=role.name, tags={"Name": name}, opts=self._child)
+        template = self._template(args, profile)
+        group = self._group(args, template, after=[*args.site.after, grants])
+        self.group_name = group.name
+        self.register_outputs({"group_name": self.group_name})
+
+    def _template(self, args: NodeGroupArgs, profile: aws.iam.InstanceProfile) -> aws.ec2.LaunchTemplate:
+        settings = args.settings
+        # Neither default tags nor the group's reach disks and network interfaces.
+        tags = names.tags(args.site.stack, args.role) | {"Name": self._name}
+        disk = {
+            "encrypted": True,
+            "volume_type": "gp3",
+            "volume_size": settings.disk_gib,
+            "delete_on_termination": True,
+        }
+        return aws.ec2.LaunchTemplate(
+            self._name,
+            update_default_version=True,
+            image_id=args.site.image.id,
+            instance_type=settings.instance_type,
+            key_name=args.site.access.key_name,
+            user_data=_user_data(args),
+            iam_instance_profile={"arn": profile.arn},
+            vpc_security_group_ids=[args.security_group_id],
+            metadata_options={
+                "http_endpoint": "enabled",
+                "http_tokens": "required",
+                "http_put_response_hop_limit": 1,
+                "instance_metadata_tags": "enabled",
+            },
+            block_device_mappings=[{"device_name": args.site.image.root_device, "ebs": disk}],
+            credit_specification={"cpu_credits": settings.cpu_credits.value} if settings.burstable else None,
+            tag_specifications=[
+                {"resource_type": kind, "tags": tags} for kind in ("instance", "volume", "network-interface")
+            ],
+            tags={"Name": self._name},
+            opts=self._child,
+        )
+
+    def _group(
+        self, args: NodeGroupArgs, template: aws.ec2.LaunchTemplate, after: Sequence[pulumi.Resource]
+    ) -> aws.autoscaling.Group:
+        settings, size = args.settings, args.size
+        preferences: dict[str, Any] = REPLACE_WITH_SPARE | {
+            "auto_rollback": True,
+            "instance_warmup": settings.warmup_seconds,
+        }
+        tags = names.tags(args.site.stack, args.role) | {"Name": self._name}
+        return aws.autoscaling.Group(
+            self._name,
+            min_size=size.minimum,
+            desired_capacity=size.desired,
+            max_size=size.maximum,
+            vpc_zone_identifiers=args.site.network.private_ids,
+            target_group_arns=[args.target_group_arn],
+            launch_template={"id": template.id, "version": template.latest_version.apply(str)},
+            health_check_type="ELB",
+            health_check_grace_period=settings.grace_seconds,
+            default_instance_warmup=settings.warmup_seconds,
+            instance_maintenance_policy=REPLACE_WITH_SPARE,
+            # A replaced subnet cannot be deleted while old nodes live in it; a new template always triggers.
+            instance_refresh={
+                "strategy": "Rolling",
+                "preferences": preferences,
+                "triggers": ["vpc_zone_identifier"],
+            },
+            wait_for_capacity_timeout="0",  # the hook waits, and says why when it is in vain
+            tags=[{"key": key, "value": value, "propagate_at_launch": False} for key, value in tags.items()],
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=list(after),
+                ignore_changes=["desiredCapacity"] if size.owned_elsewhere else None,
+                hooks=args.hooks,
+            ),
+        )
+
+
+def _user_data(args: NodeGroupArgs) -> pulumi.Output[str]:
+    shared = {
+        "stack": args.site.stack,
+        "role": args.role,
+        "region": args.site.region,
+        "bucket": args.site.storage.bucket,
+    }
+    return pulumi.Output.from_input({**shared, **args.facts}).apply(
+        lambda facts: userdata.encode(userdata.render(args.role, facts, args.site.access.authorized_keys))
+    )

@@ -1,0 +1,69 @@
+"""The MLflow server's node: a group of one, that heals itself since all its state is in the database and the bucket."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra import addresses, policies
+from infra.components.balancer import Balancer
+from infra.components.database import Database
+from infra.components.firewall import Firewall
+from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
+from infra.components.parameters import Parameters
+from infra.components.releases import Releases
+from infra.sections import MlflowSettings, TrackingSettings
+
+# The second place is for the successor, which starts before its predecessor ends.
+ONE = Size(minimum=1, desired=1, maximum=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingArgs:
+    site: Site
+    settings: TrackingSettings
+    parameters: Parameters
+    database: Database
+    releases: Releases
+    mlflow: MlflowSettings
+    firewall: Firewall
+    balancer: Balancer
+    hooks: pulumi.ResourceHookBinding
+
+
+class Tracking(pulumi.ComponentResource):
+    group_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: TrackingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("slipway:nodes:Tracking", name, None, opts)
+        database, parameters = args.database, args.parameters
+        facts = {
+            "deployment_parameter": parameters.deployment_name,
+            "tracking_parameter": parameters.tracking_name,
+            "control_release": args.settings.control_release or args.releases.control_digest,
+            "database_host": database.host,
+            "database_port": database.port.apply(int),
+            "database_name": database.database,
+            "database_secret_arn": database.secret_arn,
+            "mlflow_admin_secret_arn": parameters.admin_secret_arn,
+            "mlflow_allowed_hosts": args.balancer.dns_name.apply(lambda dns: addresses.mlflow_hosts(args.mlflow, dns)),
+        }
+        arns = pulumi.Output.all(
+            args.site.storage.arn, parameters.tracking_arn, database.secret_arn, parameters.admin_secret_arn
+        )
+        nodes = NodeGroup(
+            f"{name}-tracking",
+            NodeGroupArgs(
+                site=args.site,
+                role="tracking",
+                settings=args.settings.node,
+                size=ONE,
+                facts=facts,
+                policy=arns.apply(lambda known: policies.tracking(*known)),
+                security_group_id=args.firewall.groups["tracking"],
+                target_group_arn=args.balancer.group_arns["tracking"],
+                hooks=args.hooks,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.group_name = nodes.group_name
+        self.register_outputs({"group_name": self.group_name})

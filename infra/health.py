@@ -1,0 +1,116 @@
+"""Makes `pulumi up` mean "healthy": waits for the instance refresh and for the balancer's targets.
+
+The provider waits for no refresh, and its own capacity wait knows no reason. The hook runs when a group is created or
+updated; `confirm` looks once more at every `up`, else an `up` after a failed one would succeed with nothing healthy.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pulumi
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.cloud import Aws, Cloud, Snapshot
+
+POLL_SECONDS = 2.0
+FAILED_REFRESH = {"Failed", "Cancelled", "RollbackFailed", "RollbackSuccessful"}
+FAILED_LAUNCHES = 3
+
+
+class Unhealthy(pulumi.RunError):
+    """Why a group has not become healthy. A RunError is shown without a traceback."""
+
+
+@dataclass
+class HealthGate:
+    """The health of one group of nodes. `earlier_refresh` is the one that was there before this update."""
+
+    label: str
+    timeout_seconds: int
+    cloud: Callable[[], Cloud]
+    verified: bool = False
+    earlier_refresh: str | None = None
+    said: str = field(default="", repr=False)
+
+    @classmethod
+    def on(cls, label: str, region: str, timeout_seconds: int) -> "HealthGate":
+        return cls(label, timeout_seconds, lambda: Aws(region))
+
+    def hooks(self) -> pulumi.ResourceHookBinding:
+        after = pulumi.ResourceHook(f"{self.label}-healthy", self._after)
+        before = pulumi.ResourceHook(f"{self.label}-refreshes", self._before)
+        return pulumi.ResourceHookBinding(before_update=[before], after_create=[after], after_update=[after])
+
+    def confirm(self, group: pulumi.Output[str]) -> pulumi.Output[str]:
+        """The group's name, once all its nodes are healthy; in a preview the name alone."""
+        return group if pulumi.runtime.is_dry_run() else group.apply(self._confirmed)
+
+    async def _confirmed(self, group: str) -> str:
+        if not self.verified:
+            await asyncio.to_thread(self.wait, group)
+        return group
+
+    async def _before(self, args: pulumi.ResourceHookArgs) -> None:
+        refresh = await asyncio.to_thread(self.cloud().latest_refresh, str((args.old_outputs or {})["name"]))
+        self.earlier_refresh = refresh.id if refresh else None
+
+    async def _after(self, args: pulumi.ResourceHookArgs) -> None:
+        await asyncio.to_thread(self.wait, str((args.new_outputs or {})["name"]))
+
+    def wait(self, group: str) -> None:
+        """Returns when as many nodes as wanted are healthy and no refresh is under way; else raises `Unhealthy`."""
+        cloud, started = self.cloud(), time.monotonic()
+        while not self._settled(snapshot := cloud.snapshot(group)):
+            waited = time.monotonic() - started
+            if reason := self._hopeless(snapshot, waited):
+                raise Unhealthy(explain(self.label, reason, snapshot, cloud))
+            self._say(progress(snapshot))
+            time.sleep(POLL_SECONDS)
+        self._say(f"{len(snapshot.healthy)} of {snapshot.desired} healthy")
+        self.verified = True
+
+    def _settled(self, snapshot: Snapshot) -> bool:
+        refresh = snapshot.refresh
+        running = refresh is not None and refresh.id != self.earlier_refresh and refresh.status != "Successful"
+        everyone = len(snapshot.healthy) >= snapshot.desired and len(snapshot.healthy) == len(snapshot.members)
+        return everyone and not running
+
+    def _hopeless(self, snapshot: Snapshot, waited: float) -> str:
+        refresh = snapshot.refresh
+        if refresh and refresh.id != self.earlier_refresh and refresh.status in FAILED_REFRESH:
+            return f"the instance refresh ended as {refresh.status}: {refresh.reason}"
+        if len(snapshot.failures) >= FAILED_LAUNCHES or (snapshot.failures and not snapshot.members):
+            return "its instances cannot be launched"
+        return f"it took more than {self.timeout_seconds} seconds" if waited > self.timeout_seconds else ""
+
+    def _say(self, what: str) -> None:
+        if what != self.said:
+            self.said = what
+            pulumi.log.info(f"{self.label}: {what}")
+
+
+def progress(snapshot: Snapshot) -> str:
+    parts = [f"{len(snapshot.healthy)} of {snapshot.desired} healthy"]
+    if snapshot.refresh and snapshot.refresh.status in ("Pending", "InProgress"):
+        parts.append(f"instance refresh {snapshot.refresh.percent} %")
+    for node, state in sorted(snapshot.members.items()):
+        health, reason = snapshot.targets.get(node, ("not registered", ""))
+        if health != "healthy" or state != "InService":
+            parts.append(f"{node} {state}, {health}{f' ({reason})' if reason else ''}")
+    return "; ".join(parts)
+
+
+def explain(label: str, reason: str, snapshot: Snapshot, cloud: Cloud) -> str:
+    """The reason, the state of every node, and the end of one unhealthy node's console."""
+    lines = [f"{label} is not healthy: {reason}", f"  {progress(snapshot)}"]
+    lines += [f"  {failure}" for failure in snapshot.failures]
+    suspects = sorted(set(snapshot.members) - set(snapshot.healthy)) or sorted(snapshot.members)
+    for node in suspects[:1]:
+        try:
+            tail = cloud.console_tail(node)
+        except (BotoCoreError, ClientError) as error:
+            tail = f"(no console output: {error})"
+        lines += [f"  the end of {node}'s console:", *(f"    {line}" for line in tail.splitlines())]
+    return "\n".join(lines)

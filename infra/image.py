@@ -1,0 +1,62 @@
+"""Whether image, instance types and releases agree, asked before the first resource.
+
+The image is pinned by its id: "the most recent" would replace every node at each Debian release.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.reading import Problem
+from infra.settings import Settings, SettingsError
+
+
+@dataclass(frozen=True)
+class Image:
+    """`root_device` names the disk to encrypt: a mapping under another name would add a second disk."""
+
+    id: str
+    architecture: str
+    root_device: str
+
+
+def check(settings: Settings, provider: aws.Provider) -> Image:
+    """The image of every node; raises `SettingsError` when a machine could not boot from it or run the releases."""
+    options = pulumi.InvokeOptions(provider=provider)
+    problems: list[Problem] = []
+    image = _image(settings.image_id, options, problems)
+    for setting, kind in (("fleet", settings.fleet), ("tracking", settings.tracking)):
+        problems += _type_problems(f"slipway:{setting}.instanceType", kind.node.instance_type, image, options)
+    if not problems and image.architecture != settings.bootstrap.architecture:
+        reason = f"it is {image.architecture}, and the releases are built for {settings.bootstrap.architecture}"
+        problems.append(Problem("slipway:imageId", image.id, reason, "Choose an image of that architecture."))
+    if problems:
+        raise SettingsError(problems)
+    return image
+
+
+def _image(image_id: str, options: pulumi.InvokeOptions, problems: list[Problem]) -> Image:
+    try:
+        found: Any = aws.ec2.get_ami(filters=[{"name": "image-id", "values": [image_id]}], opts=options)
+    except Exception as error:  # the SDK raises no narrower type for a failed invoke
+        problems.append(Problem("slipway:imageId", image_id, _reason(error), "Name an image that this region has."))
+        return Image(image_id, "", "")
+    return Image(image_id, found.architecture, found.root_device_name)
+
+
+def _type_problems(setting: str, name: str, image: Image, options: pulumi.InvokeOptions) -> Iterator[Problem]:
+    try:
+        found: Any = aws.ec2.get_instance_type(instance_type=name, opts=options)
+    except Exception as error:  # the SDK raises no narrower type for a failed invoke
+        yield Problem(setting, name, f"EC2 does not know it here: {_reason(error)}", "Use another, like t3.medium.")
+        return
+    if image.architecture and image.architecture not in found.supported_architectures:
+        reason = f"it runs {', '.join(found.supported_architectures)}, and image {image.id} is {image.architecture}"
+        yield Problem(setting, name, reason, "Change the instance type or slipway:imageId.")
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1].strip()

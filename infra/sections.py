@@ -1,0 +1,229 @@
+"""The groups of settings, each with its ranges and defaults. A default is what is safe, not what is handy."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network
+
+from contract import HTTP
+from infra.cidr import Tier
+from infra.reading import Section
+
+HOST = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
+ARN = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/\S+"
+ARN_EXAMPLE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-…"
+
+
+class Egress(StrEnum):
+    SINGLE_NAT = "single-nat"
+    NAT_PER_ZONE = "nat-per-zone"
+    NONE = "none"
+
+
+class OperatorAccess(StrEnum):
+    INSTANCE_CONNECT = "instance-connect"
+    DIRECT = "direct"
+    NONE = "none"
+
+
+class CpuCredits(StrEnum):
+    STANDARD = "standard"
+    UNLIMITED = "unlimited"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """`subnets` overrides the planned ranges, zone by zone and tier by tier."""
+
+    cidr: IPv4Network
+    zones: tuple[str, ...]
+    egress: Egress
+    subnets: dict[str, dict[Tier, IPv4Network]]
+
+    @classmethod
+    def read(cls, s: Section) -> "NetworkSettings":
+        given = s.section("subnets")
+        subnets: dict[str, dict[Tier, IPv4Network]] = {}
+        for zone in given.data:
+            tiers = given.section(zone)
+            subnets[zone] = {tier: tiers.network(tier) for tier in Tier if tier in tiers.data}
+            tiers.seen.update(Tier)
+            tiers.finish()
+        settings = cls(
+            cidr=s.network("cidr", default="10.20.0.0/16"),
+            zones=s.texts("zones", r"[a-z]{2}(-[a-z]+)+-\d[a-z]", "us-east-1a, us-east-1b"),
+            egress=s.choice("egress", Egress, Egress.SINGLE_NAT),
+            subnets=subnets,
+        )
+        s.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """`grace_seconds` is the budget of a boot; `warmup_seconds` what a refresh waits on top of a healthy target."""
+
+    instance_type: str
+    disk_gib: int
+    cpu_credits: CpuCredits
+    grace_seconds: int
+    warmup_seconds: int
+    drain_seconds: int
+    timeout_seconds: int
+
+    @property
+    def burstable(self) -> bool:
+        """Whether the type earns and spends CPU credits: the T families."""
+        return re.match(r"t\d", self.instance_type) is not None
+
+    @classmethod
+    def read(cls, s: Section) -> "NodeSettings":
+        return cls(
+            instance_type=s.text("instanceType", r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "t3.medium"),
+            disk_gib=s.number("diskGib", 8, 1024, 20),
+            cpu_credits=s.choice("cpuCredits", CpuCredits, CpuCredits.STANDARD),
+            grace_seconds=s.number("graceSeconds", 60, 3600, 600),
+            warmup_seconds=s.number("warmupSeconds", 0, 3600, 60),
+            drain_seconds=s.number("drainSeconds", 0, 3600, HTTP.nginx_read_seconds),
+            timeout_seconds=s.number("timeoutSeconds", 60, 7200, 1800),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetSettings:
+    """With `autoscaling` the desired size is only where the group starts: something else owns it from then on."""
+
+    node: NodeSettings
+    desired: int
+    minimum: int
+    maximum: int
+    autoscaling: bool
+
+    @classmethod
+    def read(cls, s: Section) -> "FleetSettings":
+        desired = s.number("desired", 1, 200, 2)
+        settings = cls(
+            node=NodeSettings.read(s),
+            desired=desired,
+            minimum=s.number("minimum", 1, 200, min(desired, 1)),
+            maximum=s.number("maximum", 1, 400, 2 * desired),
+            autoscaling=s.flag("autoscaling", False),
+        )
+        s.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingSettings:
+    """`control_release` is the digest of the control release; None is the one that the program uploaded first."""
+
+    node: NodeSettings
+    control_release: str | None
+
+    @classmethod
+    def read(cls, s: Section) -> "TrackingSettings":
+        settings = cls(
+            node=NodeSettings.read(s),
+            control_release=s.optional("controlRelease", r"[0-9a-f]{64}", "64 hexadecimal digits"),
+        )
+        s.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSettings:
+    """`engine_version` is a major one: a minor one would drift with the first automatic upgrade."""
+
+    instance_class: str
+    engine_version: str
+    storage_gib: int
+    storage_limit_gib: int
+    multi_az: bool
+    backup_days: int
+    protected: bool
+    final_snapshot: bool
+
+    @classmethod
+    def read(cls, s: Section) -> "DatabaseSettings":
+        settings = cls(
+            instance_class=s.text("instanceClass", r"db\.[a-z0-9]+\.[a-z0-9]+", "db.t4g.micro"),
+            engine_version=s.text("engineVersion", r"1[3-8]", '"15", a major version', default="15"),
+            storage_gib=s.number("storageGib", 20, 65536, 20),
+            storage_limit_gib=s.number("storageLimitGib", 22, 65536, 100),
+            multi_az=s.flag("multiAz", False),
+            backup_days=s.number("backupDays", 0, 35, 7),
+            protected=s.flag("protected", True),
+            final_snapshot=s.flag("finalSnapshot", True),
+        )
+        s.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageSettings:
+    """`force_destroy` lets a destroy empty the bucket; without it Pulumi protects the bucket."""
+
+    force_destroy: bool
+    noncurrent_days: int
+
+    @classmethod
+    def read(cls, s: Section) -> "StorageSettings":
+        settings = cls(
+            force_destroy=s.flag("forceDestroy", False), noncurrent_days=s.number("noncurrentDays", 1, 365, 30)
+        )
+        s.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalancerSettings:
+    http_port: int
+    protected: bool
+
+    @classmethod
+    def read(cls, s: Section) -> "BalancerSettings":
+        settings = cls(http_port=s.number("httpPort", 1, 65535, 80), protected=s.flag("protected", True))
+        s.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainSettings:
+    """HTTPS is on when there is a certificate to give or, with a zone, one to make."""
+
+    name: str | None
+    zone_id: str | None
+    certificate_arn: str | None
+
+    @property
+    def https(self) -> bool:
+        return bool(self.certificate_arn or (self.name and self.zone_id))
+
+    @classmethod
+    def read(cls, s: Section) -> "DomainSettings":
+        settings = cls(
+            name=s.optional("name", HOST, "models.example.com"),
+            zone_id=s.optional("zoneId", r"Z[A-Z0-9]{1,31}", "Z0123456789ABCDEFGHIJ"),
+            certificate_arn=s.optional("certificateArn", ARN, ARN_EXAMPLE),
+        )
+        s.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class MlflowSettings:
+    """How MLflow is reached: a host name under HTTPS, a port of its own (loopback only), or not at all."""
+
+    host_name: str | None
+    listener_port: int | None
+    certificate_arn: str | None
+
+    @classmethod
+    def read(cls, s: Section) -> "MlflowSettings":
+        settings = cls(
+            host_name=s.optional("hostName", HOST, "mlflow.example.com"),
+            listener_port=s.number("listenerPort", 1, 65535, 0) or None,
+            certificate_arn=s.optional("certificateArn", ARN, ARN_EXAMPLE),
+        )
+        s.finish()
+        return settings

@@ -1,0 +1,92 @@
+"""The example that `make up` delivers: a random forest on scikit-learn's diabetes data, through the ordinary client.
+
+Training is deterministic, so a second `make up` knows its own model again and logs nothing twice. A champion that is
+somebody else's stays what it is.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas
+import sklearn
+from mlflow import MlflowClient
+from mlflow.models import infer_signature
+from sklearn.datasets import load_diabetes
+from sklearn.ensemble import RandomForestRegressor
+
+MODEL = "diabetes"
+ALIAS = "champion"
+EXPERIMENT = "diabetes"
+TAG = "slipway-example"
+PARAMETERS = {"n_estimators": 100, "min_samples_leaf": 2, "random_state": 42}
+EXAMPLE_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The offline model, the rows it is compared on, and what identifies it."""
+
+    forest: RandomForestRegressor
+    rows: pandas.DataFrame
+    target: pandas.Series
+    identity: str
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version of the model in the registry; `ours` is whether it is this very example."""
+
+    version: str
+    ours: bool
+
+
+def train() -> Trained:
+    data = load_diabetes(as_frame=True)
+    forest = RandomForestRegressor(**PARAMETERS).fit(data.data, data.target)
+    recipe = f"{sorted(PARAMETERS.items())} {sklearn.__version__}"
+    return Trained(forest, data.data, data.target, hashlib.sha256(recipe.encode()).hexdigest()[:12])
+
+
+def deliver(trained: Trained) -> Registered:
+    """Logs and registers the model and sets its alias, unless the registry has a champion already."""
+    client = MlflowClient()
+    champion = current(client, trained)
+    if champion is not None:
+        return champion
+    mlflow.set_experiment(EXPERIMENT)
+    with mlflow.start_run(run_name="quickstart"):
+        mlflow.log_params(PARAMETERS)
+        mlflow.log_metric("train_r2", trained.forest.score(trained.rows, trained.target))
+        info = mlflow.sklearn.log_model(
+            trained.forest,
+            name=MODEL,
+            signature=infer_signature(trained.rows, trained.forest.predict(trained.rows)),
+            input_example=trained.rows.head(EXAMPLE_ROWS),
+            registered_model_name=MODEL,
+        )
+    version = str(info.registered_model_version)
+    client.set_model_version_tag(MODEL, version, TAG, trained.identity)
+    client.set_registered_model_alias(MODEL, ALIAS, version)
+    return Registered(version, ours=True)
+
+
+def current(client: MlflowClient, trained: Trained) -> Registered | None:
+    """The champion that is there, None when there is none yet."""
+    if not client.search_registered_models(filter_string=f"name = '{MODEL}'"):
+        return None
+    aliases: dict[str, Any] = client.get_registered_model(MODEL).aliases
+    if ALIAS not in aliases:
+        return None
+    version = client.get_model_version(MODEL, aliases[ALIAS])
+    return Registered(str(version.version), ours=version.tags.get(TAG) == trained.identity)
+
+
+def offline_predictions(trained: Trained, registered: Registered, folder: Path) -> list[float]:
+    """What the served model must answer: the trained forest, or the champion that somebody else has set."""
+    if registered.ours:
+        return [float(value) for value in trained.forest.predict(trained.rows)]
+    path = mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{registered.version}", dst_path=str(folder))
+    return [float(value) for value in mlflow.pyfunc.load_model(path).predict(trained.rows)]

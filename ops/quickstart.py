@@ -1,0 +1,132 @@
+"""The verbs of the Makefile, from a bare machine on: set up the toolchain, then run the work in the `.venv`, as root
+where it must be.
+
+Starts on bare Python, so it imports the standard library only. It holds the checkout's lock for the whole of `up`,
+`down` and `clean`, from before the first package is installed.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import toolchain  # noqa: F401 - first, for it refuses a Python that is too old
+from ops.errors import UserError, reported
+from ops.lock import exclusive
+from ops.run import attached
+from ops.steps import Steps
+from toolchain import host, setup
+
+CHECKOUT = setup.CHECKOUT
+SLIPWAY = CHECKOUT / ".slipway"
+VENV_PYTHON = CHECKOUT / ".venv" / "bin" / "python"
+HANDED_ON = ("SLIPWAY_", "UV_", "PIP_", "PYTHON", "GOPROXY", "XDG_CACHE_HOME", "SSL_CERT_FILE", "TERM")
+GENERATED = (".venv", ".slipway", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
+
+
+def up() -> int:
+    needs_root("make up")
+    setup.setup(Steps())
+    return in_venv(["ops.bringup"], root=True)
+
+
+def down() -> int:
+    if not SLIPWAY.exists():
+        print("nothing is up", file=sys.stderr)
+        return 0
+    needs_root("make down")
+    if not VENV_PYTHON.exists():
+        setup.setup(Steps())
+    return in_venv(["ops.teardown"], root=True)
+
+
+def clean() -> int:
+    if status := down():
+        return status
+    for name in GENERATED:
+        shutil.rmtree(CHECKOUT / name, ignore_errors=True)
+    return 0
+
+
+def test(tiers: Sequence[str]) -> int:
+    this = host.this_host()
+    setup.setup(Steps(), machines=this.can_be_root)
+    return in_venv(["ops.checks", *tiers], root=False)
+
+
+def lint() -> int:
+    return test(["lint"])
+
+
+def bench_up() -> int:
+    needs_root("make bench-up")
+    setup.setup(Steps())
+    return in_venv(["tests.bench.up"], root=True)
+
+
+def release() -> int:
+    needs_root("make release")
+    setup.setup(Steps())
+    return in_venv(["ops.release"], root=True)
+
+
+def show(module: Sequence[str]) -> int:
+    """The verbs that only look: they set nothing up."""
+    if not (SLIPWAY / "env").exists() or not VENV_PYTHON.exists():
+        raise UserError("no local stack is up in this checkout", "bring it up with `make up`")
+    return in_venv(module, root=False)
+
+
+def needs_root(what: str) -> None:
+    this = host.this_host()
+    host.check(this)
+    if not this.can_be_root:
+        raise UserError(f"{what}: {host.why_no_machines(this)}", "run it as root, or install sudo")
+
+
+def in_venv(module: Sequence[str], *, root: bool) -> int:
+    """Runs a module of ours with the locked packages, on this terminal."""
+    command = [str(VENV_PYTHON), "-m", *module]
+    if root:
+        # Root's byte code must not land in a user's checkout, where `git clean` and the next run could not remove it.
+        if os.geteuid():
+            os.environ["PYTHONPYCACHEPREFIX"] = str(SLIPWAY / "pycache")
+        keep = [name for name in os.environ if name.startswith(HANDED_ON) or name.lower().endswith("_proxy")]
+        command = host.as_root(host.this_host(), command, keep)
+    path = os.pathsep.join([*map(str, setup.recorded()), os.environ.get("PATH", os.defpath)])
+    return attached(command, env={"PATH": path, "PYTHONPATH": str(CHECKOUT)})
+
+
+def locked(verb: str) -> int:
+    SLIPWAY.mkdir(mode=0o700, exist_ok=True)
+    with exclusive(SLIPWAY / "lock", f"make {verb}"):
+        return LOCKED[verb]()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="slipway", description="The verbs of the Makefile.")
+    parser.add_argument("verb", choices=sorted([*LOCKED, *PLAIN, "test"]))
+    parser.add_argument("tiers", nargs="*", help="for test: lint, unit, program, moto, machines")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.chdir(CHECKOUT)
+    with reported("slipway"):
+        if arguments.verb in LOCKED:
+            sys.exit(locked(arguments.verb))
+        sys.exit(test(arguments.tiers) if arguments.verb == "test" else PLAIN[arguments.verb]())
+
+
+LOCKED: dict[str, Callable[[], int]] = {"up": up, "down": down, "clean": clean}
+PLAIN: dict[str, Callable[[], int]] = {
+    "lint": lint,
+    "bench-up": bench_up,
+    "release": release,
+    "status": lambda: show(["localcloud", "status"]),
+    "url": lambda: show(["ops.address", "url"]),
+    "mlflow-url": lambda: show(["ops.address", "mlflow_url"]),
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The local stack through the ordinary `pulumi` command: made, brought up, read and destroyed.
+
+The environment is this process's own (see `ops.environment.applied`), so what runs here is what a user's shell runs
+after `. .slipway/env`.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from localcloud.state import State
+from ops.environment import STACK
+from ops.errors import UserError
+from ops.run import CommandError, follow, run
+from ops.steps import Step
+
+# ` +  aws:ec2:Vpc slipway-local creating (0s)`: what the engine prints without a terminal, one line per event.
+EVENT = re.compile(r"^ *[-+~@]+ +(?P<type>\w+:[\w:/.-]+) (?P<name>\S+) (?P<verb>\w+)(?P<rest>.*)$")
+FLAGS = ("--stack", STACK, "--yes", "--non-interactive", "--color", "never")
+MISMATCH = (
+    "Pulumi.local.yaml's encryptionsalt and .slipway/passphrase do not belong together: "
+    "restore the committed file (`git checkout Pulumi.local.yaml`) and run this again"
+)
+
+
+class Stack:
+    """The stack `local` of this checkout. Its log of each operation is `.slipway/log/pulumi-<verb>.log`."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def log(self, verb: str) -> Path:
+        return self.state.slipway / "log" / f"pulumi-{verb}.log"
+
+    def select(self) -> None:
+        """Makes the stack unless it is there, and selects it for the user's own `pulumi` commands."""
+        self._pulumi("stack", "select", "--create", STACK)
+
+    def up(self, step: Step) -> None:
+        self._follow("up", ["--skip-preview"], step)
+
+    def destroy(self, step: Step) -> None:
+        self._follow("destroy", ["--skip-preview"], step)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's exports; empty before the first `up`."""
+        outputs: dict[str, Any] = json.loads(self._pulumi("stack", "output", "--json", "--stack", STACK))
+        return outputs
+
+    def interrupted(self) -> bool:
+        """Whether an earlier operation was killed in the middle, so that what it was making is not in the state."""
+        exported = json.loads(self._pulumi("stack", "export", "--stack", STACK))
+        return bool((exported.get("deployment") or {}).get("pending_operations"))
+
+    def unlock(self) -> None:
+        """Removes the lock of an operation whose process is gone; refuses while one is at work."""
+        for file in self.state.pulumi.glob(".pulumi/locks/**/*.json"):
+            pid = int(json.loads(file.read_text()).get("pid", 0))
+            if pid and Path(f"/proc/{pid}").exists():
+                raise UserError(f"pulumi (pid {pid}) is at work on this stack", "wait for it to end, or end it")
+            file.unlink()
+
+    def _pulumi(self, *words: str) -> str:
+        try:
+            return run(["pulumi", *words, "--non-interactive"], cwd=self.state.checkout).stdout
+        except CommandError as error:
+            raise explained(error) from error
+
+    def _follow(self, verb: str, flags: list[str], step: Step) -> None:
+        step.log = self.log(verb)
+        try:
+            command = ["pulumi", verb, *FLAGS, *flags]
+            follow(command, watcher(step.say), log=self.log(verb), cwd=self.state.checkout)
+        except CommandError as error:
+            raise explained(error) from error
+
+
+def watcher(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Turns the engine's lines into one short line: how many are done, and what is under way."""
+    done = 0
+
+    def on_line(line: str) -> None:
+        nonlocal done
+        if not (event := EVENT.match(line)):
+            return
+        done += event["verb"].endswith("ed")
+        kind = event["type"].rpartition(":")[2]
+        say(f"{done} done; {kind} {event['name']} {event['verb']}{event['rest'].rstrip()}")
+
+    return on_line
+
+
+def explained(error: CommandError) -> UserError:
+    """The engine's own diagnostics without its progress, and a way out where we know one."""
+    text = error.result.stderr or error.result.stdout
+    if "incorrect passphrase" in text:
+        return UserError("wrong passphrase for the stack's secrets", MISMATCH)
+    if "passphrase must be set" in text:
+        return UserError("no passphrase for the stack's secrets", "use the stack's environment: `. .slipway/env`")
+    lines = [line.strip() for line in text.splitlines() if "error:" in line]
+    reason = "; ".join(dict.fromkeys(lines)) or error.reason
+    return UserError(f"{os.path.basename(error.argv[0])} {error.argv[1]} failed: {reason}", error.hint)

@@ -1,0 +1,71 @@
+"""The files that MLflow starts from, on a tmpfs: password file, environment, and the settings of its basic auth."""
+
+import os
+import shutil
+from pathlib import Path
+
+import contract
+from ops.tracking.database import Server
+from ops.tracking.facts import Facts
+from ops.tracking.secret import MlflowSecret
+
+FOLDER = Path(contract.PATHS.secrets)
+
+
+def passfile(folder: Path = FOLDER) -> Path:
+    return folder / "mlflow.pgpass"
+
+
+def environment(facts: Facts, secret: MlflowSecret, server: Server, folder: Path = FOLDER) -> dict[str, str]:
+    """What mlflow.service gets by EnvironmentFile. systemd reads that as root, so the file is closed to MLflow."""
+    return {
+        "MLFLOW_BACKEND_STORE_URI": server.url(str(passfile(folder))),
+        "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{facts.bucket}/{contract.S3.mlflow.rstrip('/')}",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(facts.mlflow_allowed_hosts),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secret.flask_secret_key,
+        "MLFLOW_AUTH_ADMIN_USERNAME": secret.username,
+        "MLFLOW_AUTH_ADMIN_PASSWORD": secret.password,
+        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "basic_auth.ini"),
+        "AWS_DEFAULT_REGION": facts.region,
+    }
+
+
+def basic_auth(server: Server, folder: Path = FOLDER) -> str:
+    """MLflow's basic-auth settings: its users live in PostgreSQL, or they would die with the node."""
+    url = server.url(str(passfile(folder))).replace("%", "%%")
+    return (
+        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {url}\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+    )
+
+
+def write_all(facts: Facts, secret: MlflowSecret, server: Server, folder: Path = FOLDER) -> bool:
+    """Writes all three. True when that changed something. Raises `OSError`."""
+    lines = [f"{name}={_quoted(value)}\n" for name, value in environment(facts, secret, server, folder).items()]
+    changes = [
+        write(passfile(folder), server.passfile_line(secret.database_password), owner=contract.USERS.mlflow),
+        write(folder / "mlflow.env", "".join(lines), owner="root"),
+        write(folder / "basic_auth.ini", basic_auth(server, folder), owner=contract.USERS.mlflow),
+    ]
+    return any(changes)
+
+
+def write(path: Path, text: str, *, owner: str) -> bool:
+    """Replaces a file in one step, mode 600, owned by `owner` (not changed when run by an ordinary user)."""
+    if path.exists() and path.read_text() == text:
+        return False
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    if os.geteuid() == 0:
+        shutil.chown(draft, owner)
+    draft.rename(path)
+    return True
+
+
+def _quoted(value: str) -> str:
+    """A value as systemd.exec(5)'s EnvironmentFile reads it back."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`")
+    return f'"{escaped}"'

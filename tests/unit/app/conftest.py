@@ -1,0 +1,184 @@
+"""Real models, trained and saved by MLflow, in real deployments: what the tests of the server serve."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cloudpickle  # type: ignore[import-untyped]
+import mlflow.pyfunc
+import mlflow.sklearn
+import pandas
+import pytest
+from flask.testing import FlaskClient
+from mlflow.models import infer_signature
+from mlflow.models.signature import ModelSignature
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from app.core import deployment
+from app.core.serving import Serving
+from app.http.factory import create_app
+
+RELEASE = "f" * 64
+TEXTS = ["good film", "bad film", "great fun", "awful bore", "good fun", "bad bore"]
+
+Deploy = Callable[..., Path]
+Serve = Callable[..., FlaskClient]
+
+
+class Scaled(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """A model with a parameter, and code that raises on one value."""
+
+    def predict(self, context: Any, model_input: pandas.DataFrame, params: dict[str, Any] | None = None) -> Any:
+        if (model_input["x"] == 666).any():
+            raise ValueError("the model's own fault: secret-cause")
+        return (model_input["x"] * (params or {})["factor"]).tolist()
+
+
+class Slow(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """Takes as many seconds as it is told, then answers them."""
+
+    def predict(self, context: Any, model_input: pandas.DataFrame) -> Any:
+        time.sleep(float(model_input["seconds"].max()))
+        return model_input["seconds"].tolist()
+
+
+def digest(name: str) -> str:
+    """A folder name that looks like a digest, one per model."""
+    return name.encode().hex().ljust(64, "0")
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`<digest>/` folders, one per kind of model."""
+    folder = tmp_path_factory.mktemp("models")
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the server's process has no conftest
+    _sklearn(folder, "diabetes", RandomForestRegressor(20, random_state=0, n_jobs=-1), load_diabetes(as_frame=True))
+    _sklearn(folder, "iris", RandomForestClassifier(10, random_state=0), load_iris(as_frame=True))
+    text = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, ["+", "-", "+", "-", "+", "-"])
+    signature = ModelSignature(inputs=Schema([ColSpec("string", "text")]), outputs=Schema([ColSpec("string")]))
+    pipeline = make_pipeline(_column, text)
+    _save_sklearn(pipeline, folder / digest("text"), signature, pandas.DataFrame({"text": TEXTS[:2]}))
+    _save_sklearn(text, folder / digest("unsigned"), None, None)
+    params = ParamSchema([ParamSpec("factor", "double", 2.0)])
+    mlflow.pyfunc.save_model(
+        folder / digest("scaled"),
+        python_model=Scaled(),
+        signature=ModelSignature(inputs=Schema([ColSpec("double", "x")]), params=params),
+        pip_requirements=[],
+    )
+    signature = ModelSignature(inputs=Schema([ColSpec("double", "seconds")]))
+    mlflow.pyfunc.save_model(folder / digest("slow"), python_model=Slow(), signature=signature, pip_requirements=[])
+    return folder
+
+
+class _Column:
+    """Takes the one column out of the frame that a signature makes."""
+
+    def fit(self, frame: Any, target: Any = None) -> "_Column":
+        return self
+
+    def transform(self, frame: Any) -> Any:
+        return frame["text"] if isinstance(frame, pandas.DataFrame) else frame
+
+
+_column = _Column()
+
+
+def _sklearn(folder: Path, name: str, model: Any, data: Any) -> None:
+    model.fit(data.data, data.target)
+    signature = infer_signature(data.data, model.predict(data.data))
+    _save_sklearn(model, folder / digest(name), signature, data.data.head(3))
+
+
+def _save_sklearn(model: Any, path: Path, signature: Any, example: Any) -> None:
+    mlflow.sklearn.save_model(
+        model,
+        path,
+        signature=signature,
+        input_example=example,
+        pip_requirements=[],
+        serialization_format="cloudpickle",
+    )
+
+
+EXAMPLES: dict[str, Any] = {
+    "text": {"dataframe_records": [{"text": "good film"}, {"text": "bad film"}]},
+    "unsigned": {"inputs": ["good film", "bad bore"]},
+    "slow": {"dataframe_records": [{"seconds": 0.0}]},
+    "scaled": {"dataframe_records": [{"x": 1.5}, {"x": 4.0}]},
+}
+
+
+@pytest.fixture
+def deploy(models: Path, tmp_path: Path) -> Deploy:
+    """Writes the manifest of the named models, each with what the offline model answers to its example."""
+
+    def write(*names: str, default: str | None = None, expected: Any = None) -> Path:
+        items = [_item(models, name, default=name == default, expected=expected) for name in names]
+        manifest = {"schema": 1, "release": RELEASE, "models": items}
+        path = tmp_path / "deployment.json"
+        path.write_text(json.dumps(manifest, sort_keys=True, separators=(",", ":")))
+        return path
+
+    return write
+
+
+def _item(models: Path, name: str, *, default: bool, expected: Any) -> dict[str, Any]:
+    given, answer = example(models, name)
+    return {
+        "name": name,
+        "version": "3",
+        "run_id": f"run-{name}",
+        "source": f"models:/{name}/3",
+        "digest": digest(name),
+        "default": default,
+        "expected": {"input": given, "output": expected or answer, "tolerance": 1e-6},
+    }
+
+
+def example(models: Path, name: str) -> tuple[Any, Any]:
+    """The model's example as a body of /invocations, and the offline model's answer to it."""
+    folder = models / digest(name)
+    saved = folder / "serving_input_example.json"
+    given = json.loads(saved.read_text()) if saved.exists() else EXAMPLES[name]
+    offline = mlflow.pyfunc.load_model(str(folder))
+    data = given.get("inputs") or _frame(given)
+    predictions = offline.predict(data)
+    return given, {"predictions": predictions.tolist() if hasattr(predictions, "tolist") else predictions}
+
+
+def _frame(given: Any) -> pandas.DataFrame:
+    return pandas.DataFrame(given["dataframe_records"]) if "dataframe_records" in given else _split(given)
+
+
+def _split(given: Any) -> pandas.DataFrame:
+    return pandas.DataFrame(given["dataframe_split"]["data"], columns=given["dataframe_split"]["columns"])
+
+
+@pytest.fixture
+def serving(models: Path, tmp_path: Path) -> Callable[[Path], Serving]:
+    def make(manifest: Path) -> Serving:
+        found = deployment.read(manifest)
+        return Serving(deployment=found, models_folder=models, drain_file=tmp_path / "draining")
+
+    return make
+
+
+@pytest.fixture
+def serve(deploy: Deploy, serving: Callable[[Path], Serving]) -> Serve:
+    """A started server of the named models, by Flask's test client."""
+
+    def start(*names: str, **options: Any) -> FlaskClient:
+        app = create_app(serving(deploy(*names, **options)))
+        app.extensions["slipway"].start()
+        return app.test_client()
+
+    return start

@@ -1,0 +1,63 @@
+"""A running gunicorn and what a test asks it: HTTP over its Unix socket, its log line by line, its end."""
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=60)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(60)
+        self.sock.connect(str(self.path))
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[str]
+    socket: Path
+    log: Path
+
+    def connect(self) -> _Connection:
+        return _Connection(self.socket)
+
+    def ask(self, method: str, path: str, body: Any = None, over: _Connection | None = None) -> tuple[int, Any, Any]:
+        """Status, decoded body and headers; over a connection of its own unless one is given."""
+        connection = over or self.connect()
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        if over is None:
+            connection.close()
+        return answer.status, json.loads(content.strip() or "null"), answer.headers
+
+    def wait_ready(self, seconds: float = 60) -> float:
+        started = time.monotonic()
+        while time.monotonic() - started < seconds:
+            assert self.process.poll() is None, self.log.read_text()
+            with contextlib.suppress(OSError):
+                if self.ask("GET", "/readyz")[0] == 200:
+                    return time.monotonic() - started
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)

@@ -1,0 +1,187 @@
+"""The real thing: gunicorn with the release's own configuration on a Unix socket, as the node's unit starts it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import pytest
+from sklearn.datasets import load_diabetes
+
+from contract import HEADERS
+
+from .conftest import Deploy, digest
+from .process import Server
+
+CHECKOUT = Path(__file__).parents[3]
+FRAME = load_diabetes(as_frame=True).data.head(20)
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start(models: Path, deploy: Deploy, tmp_path: Path) -> Iterator[Start]:
+    started: list[Server] = []
+
+    def run(*names: str, arguments: tuple[str, ...] = (), **options: Any) -> Server:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(CHECKOUT),
+            "SLIPWAY_SLOT": "a",
+            "SLIPWAY_RUN": str(tmp_path),
+            "SLIPWAY_DEPLOYMENT": str(deploy(*names, **options)),
+            "SLIPWAY_MODELS": str(models),
+            "SLIPWAY_WORKERS": "2",
+        }
+        command = [sys.executable, "-m", "gunicorn", "-c", "python:app.gunicorn_config", *arguments]
+        log = tmp_path / "log"
+        with log.open("w") as stream:
+            process = subprocess.Popen(command, env=environment, cwd="/", stdout=stream, stderr=stream, text=True)
+        started.append(Server(process, tmp_path / "a.sock", log))
+        return started[-1]
+
+    yield run
+    for server in started:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
+def test_it_becomes_ready_answers_as_the_offline_model_stops_and_starts_again(start: Start, models: Path) -> None:
+    offline = mlflow.pyfunc.load_model(str(models / digest("diabetes"))).predict(FRAME).tolist()
+    for _ in range(2):
+        server = start("diabetes")
+        server.wait_ready()
+        connection = server.connect()
+        for number, row in enumerate(FRAME.to_dict(orient="records")):
+            status, answer, headers = server.ask("POST", "/predict", row, over=connection)
+            assert (status, answer) == (200, {"predictions": [offline[number]]})
+            assert headers[HEADERS.model] == "diabetes/3"
+            assert headers["Connection"] == "keep-alive"
+        connection.close()
+        assert server.stop() == 0
+        assert not server.socket.exists()
+        assert {line["level"] for line in server.lines()} == {"info"}, server.log.read_text()
+
+
+def test_a_graceful_stop_finishes_what_runs_and_tells_kept_alive_connections_to_close(start: Start) -> None:
+    server = start("slow")
+    server.wait_ready()
+    kept = [server.connect() for _ in range(4)]
+    for connection in kept:
+        assert server.ask("GET", "/ping", over=connection)[0] == 200
+    answers: list[tuple[int, Any, Any]] = []
+    running = threading.Thread(target=lambda: answers.append(server.ask("POST", "/predict", {"seconds": 1.5})))
+    running.start()
+    time.sleep(0.5)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    status, body, headers = server.ask("GET", "/readyz", over=kept[0])
+    assert (status, body["checks"][0]["check"], headers["Connection"]) == (503, "draining", "close")
+    status, body, headers = server.ask("POST", "/predict", {"seconds": 0.0}, over=kept[1])
+    assert (status, headers["Connection"]) == (200, "close"), "a connection that Nginx kept loses no request"
+    running.join()
+    assert answers[0][:2] == (200, {"predictions": [1.5]})
+    stopping = time.monotonic()
+    assert server.process.wait(30) == 0
+    assert time.monotonic() - stopping < 5, "idle connections do not hold a stop up"
+
+
+def test_a_predict_that_does_not_return_ends_its_worker_and_a_ready_one_takes_over(start: Start) -> None:
+    server = start("slow", arguments=("--timeout", "2"))
+    server.wait_ready()
+    with pytest.raises(OSError, match=r"Remote end closed|reset"):
+        server.ask("POST", "/predict", {"seconds": 3600.0})
+    assert [line for line in server.lines() if "WORKER TIMEOUT" in line["message"]]
+    for _ in range(20):
+        assert server.ask("GET", "/readyz")[0] == 200, "readiness is not taken back when one worker is replaced"
+        assert server.ask("POST", "/predict", {"seconds": 0.0})[0] == 200
+    assert server.stop() == 0
+
+
+def test_many_short_predicts_in_a_row_are_no_stuck_predict(start: Start) -> None:
+    server = start("slow", arguments=("--timeout", "2"))
+    server.wait_ready()
+    threads = [threading.Thread(target=lambda: server.ask("POST", "/predict", {"seconds": 0.5})) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not [line for line in server.lines() if "TIMEOUT" in line["message"]]
+    assert server.stop() == 0
+
+
+def test_health_is_answered_while_a_predict_runs(start: Start) -> None:
+    server = start("slow")
+    server.wait_ready()
+    running = [threading.Thread(target=lambda: server.ask("POST", "/predict", {"seconds": 1.0})) for _ in range(6)]
+    for thread in running:
+        thread.start()
+    time.sleep(0.3)
+    started = time.monotonic()
+    for path in ("/livez", "/readyz", "/version", "/ping") * 3:
+        assert server.ask("GET", path)[0] == 200
+    assert time.monotonic() - started < 1
+    for thread in running:
+        thread.join()
+    server.stop()
+
+
+def test_a_model_that_fails_its_example_leaves_the_server_up_not_ready_and_saying_why(start: Start) -> None:
+    server = start("iris", expected={"predictions": [2, 2, 2]})
+    deadline = time.monotonic() + 60
+    checks: list[Any] = []
+    while time.monotonic() < deadline and not any(check["status"] == "failed" for check in checks):
+        with contextlib.suppress(OSError):
+            status, body, _ = server.ask("GET", "/readyz")
+            assert status == 503
+            checks = body["checks"]
+        time.sleep(0.1)
+    assert checks[0]["check"] == "model iris/3"
+    assert checks[0]["message"] == "it answers its example wrongly: answer.predictions[0] is 0, expected 2 within 1e-06"
+    assert [line for line in server.lines() if line["level"] == "error" and "not ready" in line["message"]]
+    server.stop()
+
+
+def test_a_manifest_that_cannot_be_read_ends_the_start_with_one_line(start: Start, tmp_path: Path) -> None:
+    server = start("iris", expected={"predictions": [0]})
+    server.stop()
+    environment = {"PYTHONPATH": str(CHECKOUT), "SLIPWAY_SLOT": "a", "SLIPWAY_RUN": str(tmp_path)}
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:app.gunicorn_config"]
+    for extra, reason in (
+        ({}, "SLIPWAY_DEPLOYMENT must be set"),
+        ({"SLIPWAY_DEPLOYMENT": "/nowhere"}, "cannot be read"),
+    ):
+        ended = subprocess.run(
+            command, check=False, env={**environment, **extra}, capture_output=True, text=True, timeout=60
+        )
+        assert ended.returncode != 0
+        assert reason in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def test_the_log_has_one_json_line_per_request_and_never_the_payload(start: Start) -> None:
+    server = start("scaled")
+    server.wait_ready()
+    server.ask("POST", "/invocations", {"dataframe_records": [{"x": 123454321.0}], "params": {"factor": 1.0}})
+    server.ask("POST", "/predict", {"y": "987656789"})
+    server.ask("POST", "/predict", {"x": 666})
+    server.stop()
+    lines = [line for line in server.lines() if line["message"] == "request" and line["path"] != "/readyz"]
+    assert [line["status"] for line in lines] == [200, 400, 500]
+    first = lines[0]
+    assert (first["model"], first["version"], first["rows"]) == ("scaled", "3", 1)
+    assert {"request_id", "total_ms", "parse_ms", "queue_ms", "predict_ms", "deployment"} <= first.keys()
+    assert "123454321" not in server.log.read_text()
+    assert "987656789" not in server.log.read_text()
+    [trace] = [line for line in server.lines() if "trace" in line]
+    assert trace["request_id"] == lines[2]["request_id"]
+    assert "secret-cause" in trace["trace"]

@@ -1,0 +1,89 @@
+"""`ops.quickstart`, the Makefile and `ops.checks`: every verb is there, and says no in one line where it must."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops import checks, quickstart
+from ops.errors import UserError
+from ops.run import run
+from toolchain import host
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+MAKEFILE = (CHECKOUT / "Makefile").read_text()
+
+
+def test_make_help_is_the_default_and_lists_every_target() -> None:
+    verbs = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    shown = run(["make"], cwd=CHECKOUT).stdout
+    assert verbs == {line.split()[1] for line in shown.splitlines()}
+
+
+def test_every_target_calls_a_verb_that_exists() -> None:
+    called = set(re.findall(r"\$\(SLIPWAY\) ([a-z-]+)", MAKEFILE))
+    assert called == {*quickstart.LOCKED, *quickstart.PLAIN, "test"}
+
+
+def test_the_entry_imports_nothing_but_the_standard_library_and_itself() -> None:
+    script = "import sys, ops.quickstart; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = set(run([sys.executable, "-S", "-c", script], cwd=CHECKOUT).stdout.split())
+    assert loaded <= {*sys.stdlib_module_names, "ops", "toolchain", "__main__"}, "a bare machine has nothing else"
+
+
+def test_a_second_run_is_refused_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quickstart, "SLIPWAY", tmp_path)
+
+    def again() -> int:
+        return quickstart.locked("down")
+
+    monkeypatch.setitem(quickstart.LOCKED, "up", again)
+    with pytest.raises(UserError, match=r"make down: another run has the lock .*make up, pid") as caught:
+        quickstart.locked("up")
+    assert "\n" not in caught.value.message
+
+
+def test_an_address_is_refused_while_nothing_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quickstart, "SLIPWAY", tmp_path)
+    with pytest.raises(UserError, match="no local stack is up"):
+        quickstart.PLAIN["url"]()
+
+
+def test_without_root_and_sudo_up_is_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=False)
+    monkeypatch.setattr(host, "this_host", lambda: nobody)
+    with pytest.raises(UserError, match="make up: neither root nor sudo"):
+        quickstart.up()
+
+
+def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.CaptureFixture[str]) -> None:
+    nobody = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=False)
+    outcome = checks.perform(checks.tier("machines"), nobody)
+    assert outcome.verdict == "SKIPPED"
+    lines = capfd.readouterr().out.strip().splitlines()
+    assert len(lines) == 1
+    assert "SKIPPED tests/machines: neither root nor sudo" in lines[0]
+
+
+def test_all_four_tiers_run_after_the_linters_when_none_is_named() -> None:
+    names = [check.name for check in checks.chosen([], CHECKOUT)]
+    assert names[0] == "ruff"
+    assert [name for name in names if name.startswith("tests/")] == sorted(
+        (f"tests/{tier}" for tier in checks.TIERS if (CHECKOUT / "tests" / tier).is_dir()),
+        key=lambda name: checks.TIERS.index(name.removeprefix("tests/")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "shell"),
+    [
+        ("#!/bin/sh\n", True),
+        ("#!/usr/bin/env bash\n", True),
+        ("#!/bin/sh -eu\n", True),
+        ("#!/usr/bin/python3\n", False),
+        ("", False),
+    ],
+)
+def test_a_shell_script_is_known_by_its_first_line(line: str, shell: bool) -> None:
+    assert checks.is_shell(line) is shell

@@ -1,0 +1,70 @@
+"""`ops.stack`: what is made of the engine's output, and of what it leaves when it is killed."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from localcloud.state import State
+from ops import stack
+from ops.errors import UserError
+from ops.run import CommandError, Result
+
+LINES = """\
+Updating (local):
+
+@ Updating....
+ +  pulumi:pulumi:Stack slipway-local creating (0s)
+ +  aws:ec2/vpc:Vpc local-network-vpc creating (0s)
+ +  aws:ec2/vpc:Vpc local-network-vpc created (0.31s)
+ ++ aws:ec2/instance:Instance node created replacement (4s)
+    pulumi:pulumi:Stack slipway-local
+Outputs:
+    url: "http://localhost:8080"
+"""
+
+
+def failed(text: str) -> UserError:
+    return stack.explained(CommandError(["/cache/pulumi", "up"], Result(text, "", 255), "exit status 255"))
+
+
+def test_progress_counts_what_is_done_and_names_what_is_under_way() -> None:
+    said: list[str] = []
+    watch = stack.watcher(said.append)
+    for line in LINES.splitlines():
+        watch(line)
+    assert said == [
+        "0 done; Stack slipway-local creating (0s)",
+        "0 done; Vpc local-network-vpc creating (0s)",
+        "1 done; Vpc local-network-vpc created (0.31s)",
+        "2 done; Instance node created replacement (4s)",
+    ]
+
+
+def test_a_wrong_passphrase_is_one_line_with_the_way_out() -> None:
+    error = failed("error: getting stack configuration: get stack secrets manager: incorrect passphrase\n")
+    assert error.message == "wrong passphrase for the stack's secrets"
+    assert "git checkout Pulumi.local.yaml" in error.hint
+
+
+def test_a_missing_passphrase_names_the_file_to_source() -> None:
+    assert ". .slipway/env" in failed("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or …").hint
+
+
+def test_a_failed_operation_gives_the_engines_errors_once() -> None:
+    error = failed("Diagnostics:\n  error: no such zone\n  error: no such zone\n  info: x\n")
+    assert error.message == "pulumi up failed: error: no such zone"
+
+
+def test_the_lock_of_a_dead_operation_is_removed_and_that_of_a_living_one_respected(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    folder = state.pulumi / ".pulumi" / "locks" / "organization" / "slipway" / "local"
+    folder.mkdir(parents=True)
+    lock = folder / "x.json"
+    lock.write_text(json.dumps({"pid": 2**22 + 1}))
+    stack.Stack(state).unlock()
+    assert not lock.exists()
+    lock.write_text(json.dumps({"pid": os.getpid()}))
+    with pytest.raises(UserError, match=f"pid {os.getpid()}"):
+        stack.Stack(state).unlock()
