@@ -68,11 +68,16 @@ class Lab:
         """A small HTTP server at `address` (with its prefix length), ready."""
         ready = self.state.folder / f"{name}.ready"
         ready.write_text("200")
-        netns = self.attach(name, address)
+        self.attach(name, address)
+        return Backend(ready, self.serve_more(name, port))
+
+    def serve_more(self, name: str, port: int) -> Process:
+        """Another port of an attached server."""
+        ready, netns = self.state.folder / f"{name}.ready", f"{self.network.netns}-{name}"
         argv = [sys.executable, "-c", TARGET, name, str(port), str(ready)]
         process = spawn(argv, log=self.state.log(name), netns=netns)
         self.processes.append(process)
-        return Backend(ready, process)
+        return process
 
 
 @dataclass
