@@ -44,7 +44,7 @@ def test_when_both_works_fail_both_reasons_are_told() -> None:
     def fails(reason: str) -> None:
         raise UserError(reason)
 
-    with pytest.raises(UserError, match="(?s)no network.*no space"):
+    with pytest.raises(UserError, match=r"(?s)no network.*no space"):
         bringup.together(lambda: fails("no network"), lambda: fails("no space"))
 
 
