@@ -52,6 +52,10 @@ def destroy(name: str) -> None:
         RECORD.unlink()
 
 
+def exists(name: str) -> bool:
+    return table_exists(name) or any(link["ifname"] == name for link in _ip("link"))
+
+
 def table_exists(name: str) -> bool:
     return run(["nft", "list", "table", "ip", name], check=False).ok
 

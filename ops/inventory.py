@@ -58,8 +58,6 @@ def ssh_arguments(node: Node, access: Access) -> str:
     ]
     if access.proxy != "direct":
         options.append(f"ProxyCommand={access.proxy.format(id=node.id, address=node.address)}")
-        if access.proxy.endswith("--fdpass"):
-            options.append("ProxyUseFdpass=yes")
     return " ".join(f"-o {shlex.quote(option)}" for option in options)
 
 

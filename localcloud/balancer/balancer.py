@@ -9,12 +9,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 from localcloud.balancer import config
 from localcloud.balancer.haproxy import Haproxy
 from localcloud.balancer.publish import Publisher
+from localcloud.balancer.runtime import Row
 from localcloud.balancer.targets import Group, Watch, by_name
 from localcloud.image import Image
 from localcloud.model import LoadBalancer, Target, TargetGroup, World
@@ -35,22 +36,29 @@ class Balancer:
         self._retired: list[Haproxy] = []
         self._watches: dict[str, dict[str, Watch]] = {}
         self._healthy: dict[str, set[str]] = {}
+        self._addresses: set[IPv4Address] = set()
 
     def reconcile(
         self, record: LoadBalancer, groups: Mapping[str, TargetGroup], sources: dict[int, set[str]]
     ) -> list[str]:
         """One turn. `sources` are the networks that may connect, by listener port. Returns HAProxy's complaints."""
-        for address in record.addresses:
-            self._network.add_address(IPv4Interface(address))
+        self._stand(record)
         self.publisher.keep({each.port for each in record.listeners})
         allowed = {config.sources_file(each): sources[each.port] for each in record.listeners}
         complaints = self._serve(record, groups, allowed)
         if self._current is None:
             return complaints
         complaints += self._current.allow(allowed)
+        rows = by_name(self._current.runtime.rows())
         for group in config.used_groups(record, groups):
-            complaints += self._follow(self._current, record, group)
+            complaints += self._follow(self._current, record, group, rows)
         return complaints
+
+    def _stand(self, record: LoadBalancer) -> None:
+        """Puts the balancer's own addresses on the bridge, once each."""
+        for address in set(record.addresses) - self._addresses:
+            self._network.add_address(IPv4Interface(address))
+            self._addresses.add(address)
 
     def _serve(
         self, record: LoadBalancer, groups: Mapping[str, TargetGroup], allowed: dict[str, set[str]]
@@ -107,13 +115,18 @@ class Balancer:
         present = (each for each in group.targets if each.address and each.draining_until is None)
         return [each for each in present if config.server_name(each) in known]
 
-    def _follow(self, haproxy: Haproxy, record: LoadBalancer, group: TargetGroup) -> list[str]:
+    def _follow(
+        self,
+        haproxy: Haproxy,
+        record: LoadBalancer,
+        group: TargetGroup,
+        rows: Mapping[tuple[str, str], Row],
+    ) -> list[str]:
         """Makes HAProxy's servers the group's targets, and tells the API how they are."""
         watches = self._watches.setdefault(group.arn, {})
         names = {config.server_name(each) for each in group.targets if each.draining_until is None}
         for name in watches.keys() - names:
             del watches[name]
-        rows = by_name(haproxy.runtime.rows())
         turn = Group(record, group, rows, watches, time.monotonic(), datetime.now(UTC))
         complaints = haproxy.runtime.tell(turn.plan())
         verdicts = {config.server_name(each): (each, *turn.verdict(each)) for each in group.targets}
@@ -128,6 +141,8 @@ class Balancer:
                 each.stop()
         self._retired, self._current, self._next, self._shape = [], None, None, ""
         self.publisher.keep(set())
+        while self._addresses:
+            self._network.remove_address(IPv4Interface(self._addresses.pop()))
 
 
 def aware(target: Target) -> Target:

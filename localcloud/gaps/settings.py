@@ -1,6 +1,6 @@
 """Moto's own strictness, switched on: it accepts bogus images, instance types and keys unless told otherwise.
 
-Moto reads these from the environment when it is imported, too late or too early to rely on, so they are set in both places.
+Moto reads these from the environment when it is imported, too early to rely on, so they are set in both places.
 `images.json` replaces its 1,301 images, which hold no Debian and make DescribeImages take most of a second.
 Fixed when moto refuses a bogus ImageId by default.
 """

@@ -5,10 +5,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import contract
 import pytest
-from infra import userdata
 
+import contract
+from infra import userdata
 from tests.unit.test_userdata import SERVING
 
 nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")

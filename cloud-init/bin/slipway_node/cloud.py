@@ -11,6 +11,8 @@ from typing import Any
 from slipway_node.node import ActivationError, Node
 
 CHUNK_BYTES = 1024 * 1024
+UNREACHABLE_PAUSES = [1, 1, 2, 3, 5, 10, 15]
+"""Seconds between attempts at boot while IAM has not heard of the role, or the network is not there."""
 MISSING = {"NoSuchKey", "404", "ParameterNotFound"}
 
 

@@ -36,10 +36,17 @@ class Manifest:
 def deployment(node: Node, cloud: Cloud, deployment_id: str) -> Manifest:
     """The manifest of that id with its release and models on the disk. Raises `ActivationError` fetch or digest."""
     manifest = read_manifest(node, deployment_id) or _fetch_manifest(node, cloud, deployment_id)
-    _have(node.releases / manifest.release, f"{node.keys['releases']}{manifest.release}.tar.zst", cloud)
+    release(node, cloud, manifest.release)
     for digest in manifest.model_digests:
         _have(node.models / digest, f"{node.keys['models']}{digest}.tar", cloud)
     return manifest
+
+
+def release(node: Node, cloud: Cloud, digest: str) -> Path:
+    """The folder of a release. Raises `ActivationError` fetch or digest."""
+    place = node.releases / digest
+    _have(place, f"{node.keys['releases']}{digest}.tar.zst", cloud)
+    return place
 
 
 def read_manifest(node: Node, deployment_id: str) -> Manifest | None:

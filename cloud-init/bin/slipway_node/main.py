@@ -7,12 +7,10 @@ from typing import Any
 
 from slipway_node import state
 from slipway_node.activation import Activation
-from slipway_node.cloud import Cloud, UnreachableError
+from slipway_node.cloud import UNREACHABLE_PAUSES, Cloud, UnreachableError
 from slipway_node.node import ActivationError, Node, log
 from slipway_node.slots import CURRENT, settle_later
 
-UNREACHABLE_PAUSES = [1, 1, 2, 3, 5, 10, 15]
-"""Seconds between attempts at boot while IAM has not heard of the role, or the network is not there."""
 REFUSED_PAUSES = [15, 30, 60, 120, 300]
 """Seconds between attempts at a deployment that came and failed: it will most likely fail again."""
 

@@ -36,10 +36,8 @@ def test_on_aws_a_node_is_reached_through_the_instance_connect_endpoint() -> Non
     assert "open-tunnel --instance-id i-1 --remote-port 22" in arguments
 
 
-def test_a_proxy_that_passes_a_socket_is_used_as_such() -> None:
-    arguments = ssh_arguments(node(), access("connect.py ns {address} 22 --fdpass"))
-    assert "connect.py ns 10.0.0.9 22 --fdpass" in arguments
-    assert "ProxyUseFdpass=yes" in arguments
+def test_a_proxy_of_the_environment_is_told_the_address() -> None:
+    assert "ProxyCommand=tunnel ns 10.0.0.9 22" in ssh_arguments(node(), access("tunnel ns {address} 22"))
 
 
 def test_inside_the_vpc_there_is_no_proxy() -> None:

@@ -1,4 +1,4 @@
-"""What a model answers to its own input example, computed by this release: `python3 -m app.expect FOLDER`.
+"""What a model answers to its own input example, computed by this release: `python3 -m app.core.expect FOLDER`.
 
 Prints the `expected` entry of a deployment manifest as JSON. Whoever makes a deployment runs this from the release that
 will serve it, so that the gate compares like with like.
@@ -27,7 +27,11 @@ def expected(folder: Path) -> dict[str, Any]:
         raise NoAnswerError(f"{folder} has no {EXAMPLE}: log the model with input_example=… and a signature")
     given = json.loads((folder / EXAMPLE).read_text())
     try:
-        output = answer(load_folder(folder), given)
+        model = load_folder(folder)
+    except Exception as error:  # loading runs the model's own code
+        raise NoAnswerError(f"the model in {folder} does not load: {type(error).__name__}: {error}") from None
+    try:
+        output = answer(model, given)
     except ServingError as error:
         raise NoAnswerError(f"the model in {folder} does not answer its input example: {error.message}") from error
     return {"input": given, "output": output, "tolerance": TOLERANCE}
@@ -35,7 +39,7 @@ def expected(folder: Path) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
-        print("usage: python3 -m app.expect FOLDER", file=sys.stderr)
+        print("usage: python3 -m app.core.expect FOLDER", file=sys.stderr)
         return 2
     try:
         print(json.dumps(expected(Path(arguments[0])), sort_keys=True))
