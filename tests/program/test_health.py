@@ -55,7 +55,7 @@ def gate(cloud: Scripted, timeout_seconds: int = 60) -> HealthGate:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(health.pulumi.log, "info", print)
+    monkeypatch.setattr("pulumi.log.info", print)
 
 
 def test_a_healthy_group_is_looked_at_once() -> None:
