@@ -23,9 +23,6 @@ class Scripted:
         self.looked += 1
         return next(self.coming, self.last)
 
-    def latest_refresh(self, group: str) -> Refresh | None:
-        return self.last.refresh
-
     def console_tail(self, instance_id: str) -> str:
         return f"{instance_id} login:\nslipway-boot: cannot reach the bucket"
 
@@ -34,16 +31,19 @@ def state(
     members: dict[str, str] | None = None,
     targets: dict[str, tuple[str, str]] | None = None,
     refresh: Refresh | None = None,
-    failures: tuple[str, ...] = (),
+    failures: dict[str, str] | None = None,
     desired: int = 2,
 ) -> Snapshot:
-    return Snapshot(desired=desired, members=members or {}, targets=targets or {}, refresh=refresh, failures=failures)
+    return Snapshot(
+        desired=desired, members=members or {}, targets=targets or {}, refresh=refresh, failures=failures or {}
+    )
 
 
 def refresh(status: str, id_: str = "new", reason: str = "") -> Refresh:
     return Refresh(id=id_, status=status, percent=50, reason=reason)
 
 
+LAUNCHES = {str(number): "You have requested more vCPU capacity than your limit of 1" for number in range(3)}
 BOTH = {"i-a": "InService", "i-b": "InService"}
 ALL_HEALTHY = state(BOTH, {"i-a": HEALTHY, "i-b": HEALTHY})
 
@@ -96,17 +96,35 @@ def test_a_refresh_that_failed_ends_the_wait_with_its_reason(status: str) -> Non
         gate(cloud).wait("group")
 
 
-def test_a_refresh_that_failed_before_this_update_is_history() -> None:
-    old = refresh("Failed", "old")
-    waiting = gate(Scripted(state(BOTH, {"i-a": HEALTHY, "i-b": HEALTHY}, old)))
-    waiting.earlier_refresh = "old"
+def test_what_failed_before_this_update_is_history() -> None:
+    old = state(BOTH, {"i-a": HEALTHY, "i-b": HEALTHY}, refresh("Failed", "old"), failures=dict(LAUNCHES))
+    waiting = gate(Scripted(old))
+    waiting._remember("group")
     waiting.wait("group")
 
 
+def test_a_refresh_that_is_already_under_way_is_waited_for() -> None:
+    busy = state(BOTH, {"i-a": HEALTHY, "i-b": HEALTHY}, refresh("InProgress"))
+    done = state(BOTH, {"i-a": HEALTHY, "i-b": HEALTHY}, refresh("Successful"))
+    cloud = Scripted(busy, busy, done)
+    waiting = gate(cloud)
+    waiting._remember("group")
+    waiting.wait("group")
+    assert cloud.looked == 3
+
+
+def test_a_node_in_standby_is_nobodys_concern() -> None:
+    gate(Scripted(state(BOTH | {"i-c": "Standby"}, {"i-a": HEALTHY, "i-b": HEALTHY}))).wait("group")
+
+
 def test_instances_that_cannot_be_launched_end_the_wait_with_what_ec2_said() -> None:
-    cloud = Scripted(state(failures=("06:12:01 You have requested more vCPU capacity than your limit of 1",)))
+    cloud = Scripted(state(failures=LAUNCHES))
     with pytest.raises(Unhealthy, match="more vCPU capacity"):
         gate(cloud).wait("group")
+
+
+def test_one_failed_launch_is_waited_out() -> None:
+    gate(Scripted(state(failures={"1": "Invalid IAM Instance Profile name"}), ALL_HEALTHY)).wait("group")
 
 
 def test_a_wait_in_vain_shows_the_end_of_an_unhealthy_nodes_console() -> None:

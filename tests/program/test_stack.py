@@ -265,6 +265,15 @@ def test_the_way_out_is_what_the_setting_says(prod: Config, egress: str) -> None
     assert bool(anywhere) == (egress != "none")
 
 
+def test_what_exists_once_is_deleted_before_it_is_replaced(prod_stack: Recording) -> None:
+    """An address serves one NAT gateway, and a network has one Instance Connect Endpoint."""
+    for kind in (
+        "aws:ec2/natGateway:NatGateway",
+        "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",
+    ):
+        assert prod_stack.one(kind).request.deleteBeforeReplace
+
+
 def test_each_zone_leaves_by_its_own_gateway_when_each_has_one(prod: Config) -> None:
     stack = run(changed(prod, {"network.egress": "nat-per-zone"}), "prod")
     for zone in ("us-east-1a", "us-east-1b"):
