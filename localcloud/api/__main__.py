@@ -5,6 +5,8 @@ import socket
 import threading
 
 from localcloud.api.server import ApiServer
+from localcloud.instant import InstantCloud
+from localcloud.world import MotoWorld
 
 
 def main() -> None:
@@ -15,6 +17,8 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", arguments.port))
     server = ApiServer([listening], checkout="standalone")
     server.start()
+    if arguments.instant:
+        InstantCloud(MotoWorld()).start()
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     threading.Event().wait()
 

@@ -42,7 +42,7 @@ class Handler(MotoRequestHandler):  # type: ignore[misc]
     def _body(self, environ: Environ) -> IO[bytes]:
         """The request's body, read to its end: what is left on the connection is the next request."""
         if isinstance(environ["wsgi.input"], DechunkedInput):
-            body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115 - it outlives this call
+            body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  the caller closes it
             while block := environ["wsgi.input"].read(1 << 16):
                 body.write(block)
             environ["CONTENT_LENGTH"] = str(body.tell())

@@ -4,9 +4,28 @@ Each module says what is missing and how to tell that moto has fixed it, and its
 `install()` here does them all, once per process, before the first request.
 """
 
-from localcloud.gaps import settings
+import importlib
 
-_GAPS = (settings,)
+GAPS = (
+    "settings",
+    "instance_states",
+    "addresses",
+    "launch_templates",
+    "launches",
+    "load_balancers",
+    "target_health",
+    "autoscaling_groups",
+    "autoscaling_members",
+    "autoscaling_activities",
+    "instance_refresh",
+    "databases",
+    "database_parameters",
+    "dependencies",
+    "buckets",
+    "console",
+    "instance_connect",
+    "operations",
+)
 _installed = False
 
 
@@ -14,6 +33,6 @@ def install() -> None:
     global _installed  # noqa: PLW0603  moto is patched per process, so the fact belongs to the process
     if _installed:
         return
-    for gap in _GAPS:
-        gap.install()
+    for name in GAPS:
+        importlib.import_module(f"localcloud.gaps.{name}").install()
     _installed = True

@@ -1,6 +1,6 @@
 """Moto's own strictness, switched on: it accepts bogus images, instance types and keys unless told otherwise.
 
-Moto reads these from the environment when it is imported, too late or too early to rely on: they are set in both.
+Moto reads these from the environment when it is imported, too early to rely on, so they are set in both places.
 `images.json` replaces its 1,301 images, which hold no Debian and make DescribeImages take most of a second.
 Fixed when moto refuses a bogus ImageId by default.
 """
@@ -13,7 +13,9 @@ from moto import settings
 from moto.ec2.models import amis
 
 IMAGES = Path(__file__).with_name("images.json")
+ACCOUNT = "123456789012"
 ENVIRONMENT = {
+    "MOTO_ACCOUNT_ID": ACCOUNT,
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
     "MOTO_ENABLE_AMI_VALIDATION": "1",
     "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "1",

@@ -29,6 +29,7 @@ class UnfinishedError(Exception):
 
 @dataclass(frozen=True)
 class Read:
+    id: str
     outputs: dict[str, Any]
     inputs: dict[str, Any]
 
@@ -65,7 +66,8 @@ def read(resource: Resource, call: Call, id: str, state: Values, inputs: Values)
     if found is None:
         return None
     outputs = settle(resource.fields, _complete(resource, call, found, inputs), {**inputs, **state})
-    return Read(outputs, inputs_of(resource.fields, outputs, inputs))
+    real = str(outputs.pop("id", id))
+    return Read(real, outputs, inputs_of(resource.fields, outputs, inputs))
 
 
 def preview_update(resource: Resource, old: Values, new: Values) -> dict[str, Any]:
@@ -73,8 +75,7 @@ def preview_update(resource: Resource, old: Values, new: Values) -> dict[str, An
     given = _without_defaults(new)
     kept = {name: old.get(name) for name in resource.properties if name in resource.outputs}
     kept |= {name: old.get(name) for name, spec in resource.fields.items() if spec.computed}
-    if diff(resource, old, new).changes:
-        kept |= dict.fromkeys(resource.volatile, UNKNOWN)
+    kept |= dict.fromkeys(resource.unsettled(diff(resource, old, new).changed), UNKNOWN)
     return {**kept, **given}
 
 
@@ -118,6 +119,9 @@ def _last_known(resource: Resource, call: Call, id: str, args: Values, old: Valu
 
 def _complete(resource: Resource, call: Call, found: dict[str, Any], inputs: Values) -> dict[str, Any]:
     """Adds what every type has: region, and tags with and without the provider's defaults."""
+    for name, spec in resource.fields.items():
+        if spec.elsewhere and inputs and name not in inputs:
+            found.pop(name, None)
     if resource.regional:
         found.setdefault("region", call.region)
     if "tagsAll" in resource.fields:

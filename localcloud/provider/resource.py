@@ -42,6 +42,10 @@ class Resource:
     def secret_names(self) -> tuple[str, ...]:
         return (*self.secrets, *(name for name, spec in self.fields.items() if spec.secret))
 
+    def unsettled(self, changed: frozenset[str]) -> Iterable[str]:
+        """What a preview cannot know of an update of these inputs."""
+        return self.volatile if changed else ()
+
     def check(self, args: Args) -> Iterable[tuple[str, str]]:
         """Problems that no single input shows, as (property path, reason). Values may be UNKNOWN."""
         return ()
@@ -60,7 +64,8 @@ class Resource:
     def read(self, call: Call, id: str, state: State) -> dict[str, Any] | None:
         """All that AWS says of it, inputs by their names and `outputs`; None when it does not exist.
 
-        `state` is what the engine knows, inputs included; empty but for the id when importing.
+        `state` is what the engine knows, inputs included; empty but for the id when importing. An `id` in the answer
+        is the real one, where an import may name it differently.
         """
         raise NotImplementedError
 

@@ -58,6 +58,27 @@ def cidr(low: int = 0, high: int = 32) -> Rule:
     return rule
 
 
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def seconds(duration: str) -> float:
+    """A duration as Go writes it: `10m`, `1h30m`, `0`. ValueError when it is none."""
+    if duration == "0":
+        return 0.0
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", duration)
+    if not parts or "".join(number + unit for number, unit in parts) != duration:
+        raise ValueError(f"{duration!r} is not a duration such as 10m or 1h30m")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def duration(value: Any) -> str | None:
+    try:
+        seconds(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def arn(service: str = "") -> Rule:
     def rule(value: Any) -> str | None:
         parts = str(value).split(":", 5)

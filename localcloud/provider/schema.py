@@ -31,7 +31,10 @@ class Field:
     """One input.
 
     `local`: AWS never answers it, so what the state says is kept (passwords, `forceDestroy`).
+    `elsewhere`: resources of other types may own it too (rules of a security group); it is read only when the program
+    gives it here, so that they do not show as drift.
     `unordered`: a set. `equal`: two given values that mean the same (JSON documents).
+    `aws`, `flag`: for `shape`: the name in the API where it is another one, and that "true" is a boolean there.
     """
 
     kind: Kind
@@ -41,12 +44,15 @@ class Field:
     computed: bool = False
     secret: bool = False
     local: bool = False
+    elsewhere: bool = False
     unordered: bool = False
     item: "Field | None" = None
     fields: "Fields" = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     autoname: Autoname | None = None
     equal: Callable[[Any, Any], bool] | None = None
+    aws: str = ""
+    flag: bool = False
 
 
 Fields = Mapping[str, Field]
@@ -66,6 +72,15 @@ def number(*rules: Rule, **options: Any) -> Field:
 
 def boolean(**options: Any) -> Field:
     return Field(kind="boolean", **options)
+
+
+def flag(**options: Any) -> Field:
+    """A boolean that the AWS provider spells as a string, because unset is a third state."""
+    return Field(kind="text", rules=(_true_or_false,), flag=True, **options)
+
+
+def _true_or_false(value: Any) -> str | None:
+    return None if value in ("true", "false") else f"{value!r} is neither 'true' nor 'false'"
 
 
 def asset(**options: Any) -> Field:

@@ -112,7 +112,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
                 return provider_pb2.ReadResponse()
             hidden = _secrets(resource, state.secrets | inputs.secrets)
             return provider_pb2.ReadResponse(
-                id=request.id, properties=encode(found.outputs, hidden), inputs=encode(found.inputs, hidden)
+                id=found.id, properties=encode(found.outputs, hidden), inputs=encode(found.inputs, hidden)
             )
 
     def Update(self, request: Any, context: Any) -> Any:

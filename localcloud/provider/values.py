@@ -23,13 +23,10 @@ PropertyPath = tuple[str | int, ...]
 
 
 class _Unknown:
-    """A value that only the update will know; equal to nothing but itself."""
+    """A value that only the update will know; equal to nothing but itself, and true: it is given."""
 
     def __repr__(self) -> str:
         return "<unknown>"
-
-    def __bool__(self) -> bool:
-        raise TypeError("an unknown value was used as if it were known")
 
     def __deepcopy__(self, memo: object) -> "_Unknown":
         return self

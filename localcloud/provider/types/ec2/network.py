@@ -166,7 +166,7 @@ class Subnet(Resource):
 
 class InternetGateway(Resource):
     token = "aws:ec2/internetGateway:InternetGateway"
-    inputs = {"vpcId": text(identifier("vpc"), computed=True), **TAGS}
+    inputs = {"vpcId": text(identifier("vpc"), computed=True, elsewhere=True), **TAGS}
     outputs = ("arn", "ownerId")
 
     def create(self, call: Call, args: Args) -> str:

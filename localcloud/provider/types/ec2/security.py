@@ -34,8 +34,8 @@ class SecurityGroup(Resource):
         ),
         "description": text(length(1, 255), DESCRIPTION, default="Managed by Pulumi", replace=True),
         "vpcId": text(identifier("vpc"), computed=True, replace=True),
-        "ingress": blocks(RULE, computed=True, unordered=True),
-        "egress": blocks(RULE, computed=True, unordered=True),
+        "ingress": blocks(RULE, computed=True, elsewhere=True, unordered=True),
+        "egress": blocks(RULE, computed=True, elsewhere=True, unordered=True),
         "revokeRulesOnDelete": boolean(default=False, local=True),
         **TAGS,
     }
