@@ -95,6 +95,8 @@ class MotoWorld:
             group = self._backend(elbv2_backends).target_groups.get(group_arn)
             if group is not None and target.id in group.targets:
                 target_health.set_health(group, (target.id, target.port), health, reason)
+            elif group is not None and health == "unused":  # drained before its time was over
+                target_health.draining(group).pop((target.id, target.port), None)
 
     def databases(self) -> list[Database]:
         with MOTO:

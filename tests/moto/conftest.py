@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.moto.cloud import ENVIRONMENT, moto_cloud
+from tests.moto.cloud import ENVIRONMENT, instant_cloud
 from tests.moto.engine import Stack
 from tests.moto.local_api import LocalApi, local_api
 
@@ -27,7 +27,7 @@ def pulumi() -> Path:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[str]:
-    with moto_cloud() as endpoint:
+    with instant_cloud() as endpoint:
         yield endpoint
 
 
