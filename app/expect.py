@@ -27,7 +27,11 @@ def expected(folder: Path) -> dict[str, Any]:
         raise NoAnswerError(f"{folder} has no {EXAMPLE}: log the model with input_example=… and a signature")
     given = json.loads((folder / EXAMPLE).read_text())
     try:
-        output = answer(load_folder(folder), given)
+        model = load_folder(folder)
+    except Exception as error:  # loading runs the model's own code
+        raise NoAnswerError(f"the model in {folder} does not load: {type(error).__name__}: {error}") from None
+    try:
+        output = answer(model, given)
     except ServingError as error:
         raise NoAnswerError(f"the model in {folder} does not answer its input example: {error.message}") from error
     return {"input": given, "output": output, "tolerance": TOLERANCE}

@@ -6,12 +6,11 @@ each worker then loads and checks the models itself, since what a model's code s
 """
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from app import settings
 from app.core.errors import BadDeploymentError
-from app.logs import CONFIG
+from app.logs import CONFIG, refuse
 from contract import HTTP
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 try:
     _settings = settings.read(os.environ)
 except BadDeploymentError as error:
-    sys.exit(f"model server: {error}")
+    refuse(str(error))
 
 for _name, _value in settings.environment(_settings.workers).items():
     os.environ.setdefault(_name, _value)
@@ -44,6 +43,6 @@ logconfig_dict = CONFIG
 accesslog = None  # app/http/access.py writes it
 
 
-def child_exit(server: "Arbiter", worker: "Worker") -> None:
+def child_exit(_: "Arbiter", worker: "Worker") -> None:
     """In the master: a worker that ended counts no more."""
-    server.app.wsgi().extensions["slipway"].board.gone(worker.age)
+    worker.serving.board.gone(worker.age)

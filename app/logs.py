@@ -5,8 +5,10 @@ gunicorn, MLflow, warnings and the access log all pass through here, so that a l
 
 import json
 import logging
+import logging.config
+import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 TRACE_LENGTH = 16_000  # journald cuts a line at 48 KiB
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -41,3 +43,10 @@ CONFIG: dict[str, Any] = {
         "gunicorn.access": {"level": "CRITICAL", "propagate": False, "handlers": []},
     },
 }
+
+
+def refuse(reason: str) -> NoReturn:
+    """Ends the start of the server with one line; gunicorn has not set up any log yet."""
+    logging.config.dictConfig(CONFIG)
+    logging.getLogger("app").critical("the model server does not start: %s", reason)
+    sys.exit(1)

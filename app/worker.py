@@ -17,13 +17,15 @@ LINGER_SECONDS = 2.0  # Nginx may be sending on an idle connection: it gets its 
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    serving: Serving
-    _linger_until: float | None = None
+    def __init__(self, *arguments: Any) -> None:
+        """In the master, before the fork."""
+        super().__init__(*arguments)
+        self.serving: Serving = self.app.wsgi().extensions["slipway"]
+        self.is_replacement = self.serving.board.complete
+        self._linger_until: float | None = None
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
-        self.serving = self.wsgi.extensions["slipway"]
-        self.is_replacement = self.serving.board.complete
         self.serving.start(self.age)
 
     def notify(self) -> None:

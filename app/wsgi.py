@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 
 from app import settings
 from app.core import deployment
@@ -11,12 +10,13 @@ from app.core.errors import BadDeploymentError
 from app.core.preload import import_libraries
 from app.core.serving import Serving
 from app.http.factory import create_app
+from app.logs import refuse
 
 try:
     _settings = settings.read(os.environ)
     _deployment = deployment.read(_settings.deployment)
 except BadDeploymentError as error:
-    sys.exit(f"model server: {error}")
+    refuse(str(error))
 
 logging.captureWarnings(True)
 import_libraries(_deployment, _settings.models)

@@ -44,6 +44,9 @@ class Cgroup:
         self.path = path
         self.hierarchies = hierarchies()
 
+    def exists(self) -> bool:
+        return any((tree.mount / self.path).exists() for tree in self.hierarchies)
+
     def create(self) -> None:
         for tree in self.hierarchies:
             if tree.unified:
@@ -77,6 +80,11 @@ class Cgroup:
         """`argv` such that the process joins the group, and then becomes the program (same process id)."""
         files = [str(tree.mount / self.path / "cgroup.procs") for tree in self.hierarchies]
         return ["/bin/sh", "-c", JOIN, "cgroup-join", *files, "--", *map(str, argv)]
+
+    def join(self) -> None:
+        """Moves this very process, and what it starts from now on, into the group."""
+        for tree in self.hierarchies:
+            (tree.mount / self.path / "cgroup.procs").write_text(str(os.getpid()))
 
     def set_memory(self, limit_bytes: int) -> None:
         """What all processes of the group may use together; past it the kernel ends one of them, as on a small VM."""

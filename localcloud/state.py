@@ -18,7 +18,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 class Running:
     """`localcloud.json`: a daemon, alive or dead. `published` maps listener ports to ports on 127.0.0.1.
 
-    `controllers` maps each part's name to its last error, empty when it is well.
+    `controllers` maps each part's name to its last error, empty when it is well; `machines` each instance to its state
+    and address.
     """
 
     pid: int
@@ -28,6 +29,7 @@ class Running:
     ready: bool = False
     published: dict[str, int] = field(default_factory=dict)
     controllers: dict[str, str] = field(default_factory=dict)
+    machines: dict[str, str] = field(default_factory=dict)
 
     @property
     def alive(self) -> bool:
@@ -44,6 +46,7 @@ class State:
         self.slipway = self.checkout / ".slipway"
         self.folder = self.slipway / "localcloud"
         self.file = self.folder / "localcloud.json"
+        self.faults = self.folder / "faults"
         self.pulumi = self.slipway / "pulumi"
 
     def create(self) -> None:

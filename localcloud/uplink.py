@@ -34,7 +34,8 @@ def create(name: str, peer: str) -> Uplink:
     run(["ip", "addr", "add", str(own.host), "dev", name])
     run(["ip", "link", "set", name, "up"])
     run(["nft", "-f", "-"], input=ruleset(name, own.host.network))
-    for interface in [name, *_default_interfaces()]:
+    (SYSCTL / name / "forwarding").write_text("1")
+    for interface in _default_interfaces():
         _forward(interface)
     return own
 
@@ -50,6 +51,10 @@ def destroy(name: str) -> None:
             if (SYSCTL / interface).is_dir():
                 (SYSCTL / interface / "forwarding").write_text("0")
         RECORD.unlink()
+
+
+def exists(name: str) -> bool:
+    return table_exists(name) or any(link["ifname"] == name for link in _ip("link"))
 
 
 def table_exists(name: str) -> bool:
@@ -94,7 +99,7 @@ def _default_interfaces() -> list[str]:
 
 
 def _forward(interface: str) -> None:
-    """Switches forwarding on for one interface, and notes it when it was off. Forwarding is decided where it enters."""
+    """Switches forwarding on for an interface of the host, and notes it when it was off: answers come in there."""
     switch = SYSCTL / interface / "forwarding"
     if switch.read_text().strip() == "0":
         RECORD.parent.mkdir(exist_ok=True)

@@ -146,7 +146,8 @@ def follow(
             process.wait()
             raise
     if returncode := process.wait():
-        raise CommandError(words, Result("".join(last), "", returncode), _ended(returncode), hint)
+        result = Result("".join(last), "", returncode)
+        raise CommandError(words, result, f"{_ended(returncode)} (all it said is in {log})", hint)
 
 
 def attached(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> int:

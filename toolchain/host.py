@@ -97,7 +97,6 @@ def install(host: Host, packages: Sequence[str], step: Step) -> None:
             f"missing system packages: {' '.join(packages)}; installing them needs root",
             f"run as root: apt-get install --no-install-recommends {' '.join(packages)}",
         )
-    step.say(f"installing {' '.join(packages)}")
     if not any(APT_LISTS.glob("*_Packages*")):
         _apt(host, ["update"], step)
     command = ["install", "--yes", "--no-install-recommends", *packages]

@@ -30,7 +30,8 @@ def setup(steps: Steps, *, machines: bool = True) -> list[Path]:
     with steps.step("toolchain") as step, exclusive(cache / "lock", "toolchain", waiting=step.say):
         missing = host.missing_packages([*APT.base, *(APT.machines if machines else [])])
         if missing:
-            with steps.step(f"system packages ({', '.join(missing)})") as part:
+            steps.line(f"     missing system packages: {' '.join(missing)}")
+            with steps.step("system packages") as part:
                 host.install(this, missing, part)
         with steps.step("Python packages") as part:
             uv = python.ensure_uv(cache, part)

@@ -20,8 +20,8 @@ from app.core.model import LoadedModel, load, predict
 
 QUEUE_LIMIT = 48  # predictions waiting in one worker; below gunicorn's threads, so that health checks find a free one
 HOW_TO_DELIVER = (
-    "to deliver one, register it in MLflow and set its alias: "
-    'MlflowClient().set_registered_model_alias("<name>", "champion", "<version>"), then run `slipway promote <name>`'
+    "to deliver one, log it with an input example and register it in MLflow, set its alias champion, "
+    "make a deployment of it with `slipway deployment make NAME@champion`, and roll that out with playbooks/deploy.yml"
 )
 
 log = logging.getLogger(__name__)
@@ -154,13 +154,15 @@ class Serving:
 
     def failing_checks(self) -> list[dict[str, str]]:
         """Empty when ready. Once every worker has been ready, only draining takes that back."""
+        checks = []
         if self.is_draining:
-            return [{"check": "draining", "status": "failed", "message": "this server is being taken out of service"}]
-        if self.board.complete:
-            return []
-        checks = [self._check(version) for version in self.deployment.models if version.name not in self._loaded]
-        message = f"{self.board.count} of {self.board.workers} workers are ready"
-        return [*checks, {"check": "workers", "status": "waiting", "message": message}]
+            message = "this server is being taken out of service"
+            checks.append({"check": "draining", "status": "failed", "message": message})
+        if not self.board.complete:
+            checks += [self._check(version) for version in self.deployment.models if version.name not in self._loaded]
+            message = f"{self.board.count} of {self.board.workers} workers are ready"
+            checks.append({"check": "workers", "status": "waiting", "message": message})
+        return checks
 
     def status(self, version: ModelVersion) -> str:
         if version.name in self._loaded:

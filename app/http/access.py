@@ -11,7 +11,7 @@ from app.http.state import Record, record, serving
 from contract import HEADERS
 
 # An id that Nginx or a client chose is kept when it is safe in a header and in a log.
-SAFE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+SAFE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 log = logging.getLogger("app.access")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from pathlib import Path
 
+from localcloud.cgroup import Cgroup
 from localcloud.network import Network
 from localcloud.process import Process, spawn
 from localcloud.state import State
@@ -67,11 +68,16 @@ class Lab:
         """A small HTTP server at `address` (with its prefix length), ready."""
         ready = self.state.folder / f"{name}.ready"
         ready.write_text("200")
-        netns = self.attach(name, address)
+        self.attach(name, address)
+        return Backend(ready, self.serve_more(name, port))
+
+    def serve_more(self, name: str, port: int) -> Process:
+        """Another port of an attached server."""
+        ready, netns = self.state.folder / f"{name}.ready", f"{self.network.netns}-{name}"
         argv = [sys.executable, "-c", TARGET, name, str(port), str(ready)]
         process = spawn(argv, log=self.state.log(name), netns=netns)
         self.processes.append(process)
-        return Backend(ready, process)
+        return process
 
 
 @dataclass
@@ -96,6 +102,7 @@ def lab() -> Iterator[Lab]:
         for name in found.attached:
             network.detach(name)
         network.destroy()
+        Cgroup(network.netns).remove()
         shutil.rmtree(folder)
 
 

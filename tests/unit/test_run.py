@@ -98,7 +98,7 @@ def test_following_hands_on_each_line_and_keeps_the_log(tmp_path: Path) -> None:
 
 
 def test_a_followed_command_that_fails_shows_its_last_lines(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"(?s)exit status 4.*\| why"):
+    with pytest.raises(CommandError, match=r"(?s)exit status 4 \(all it said is in .*x\.log\).*\| why"):
         follow(["sh", "-c", "echo why; exit 4"], lambda _line: None, log=tmp_path / "x.log")
 
 

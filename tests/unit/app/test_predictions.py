@@ -1,5 +1,7 @@
 """What the server answers equals what the offline model answers, in every format that it takes."""
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -143,5 +145,25 @@ def test_a_draining_server_is_not_ready_and_still_answers(serve: Serve, tmp_path
     client = serve("scaled")
     assert _ready(client).status_code == 200
     (tmp_path / "draining").touch()
-    assert client.get("/readyz").status_code == 503
+    answer = client.get("/readyz")
+    assert (answer.status_code, [check["check"] for check in answer.json["checks"]]) == (503, ["draining"])
     assert client.post("/predict", json={"x": 1.0}).status_code == 200
+
+
+def test_draining_hides_no_other_failing_check(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "draining").touch()
+    checks = _ready(serve("iris", expected={})).json["checks"]
+    assert [check["check"] for check in checks] == ["draining", "model iris/3", "workers"]
+
+
+def test_what_would_wait_too_long_is_refused_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.core.serving.QUEUE_LIMIT", 1)
+    client = serve("slow")
+    assert _ready(client).status_code == 200
+    running = threading.Thread(target=lambda: client.post("/predict", json={"seconds": 1.0}))
+    running.start()
+    time.sleep(0.3)
+    answer = client.application.test_client().post("/predict", json={"seconds": 0.0})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.json["error"]["code"] == "TEMPORARILY_UNAVAILABLE"
+    running.join()

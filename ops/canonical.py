@@ -1,0 +1,109 @@
+"""One byte sequence for one content: the tar and the JSON whose sha256 names a release, a model and a deployment.
+
+A tar made here holds folders and regular files only, sorted, with no owner, no time and one of two modes, so that the
+same files give the same digest on every machine.
+"""
+
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from ops.errors import UserError
+
+
+class _Hashing(io.RawIOBase):
+    """Passes what is written on to `target` and digests it."""
+
+    def __init__(self, target: IO[bytes]) -> None:
+        self._target = target
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return self._target.write(data)
+
+
+class _HashingReader(io.RawIOBase):
+    """Digests what is read from `source`."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._source.read(size)
+        self.digest.update(data)
+        return data
+
+
+def write_tar(folder: Path, target: IO[bytes]) -> str:
+    """Writes the contents of `folder` as a tar to `target`; returns the tar's sha256."""
+    stream = _Hashing(target)
+    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as tar:
+        for path in _sorted_entries(folder):
+            member = _member(path, folder)
+            if member.isdir():
+                tar.addfile(member)
+            else:
+                with path.open("rb") as file:
+                    tar.addfile(member, file)
+    return stream.digest.hexdigest()
+
+
+def write_tar_zst(folder: Path, place: Path) -> str:
+    """The same, compressed. The digest is of the tar inside: how well it was compressed is nobody's name."""
+    argv = ["zstd", "--quiet", "--force", "-6", "--threads=0", "-o", str(place)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as zstd:
+        assert zstd.stdin is not None
+        digest = write_tar(folder, zstd.stdin)
+    if zstd.returncode:
+        raise UserError(f"zstd could not write {place}: exit status {zstd.returncode}", "is the disk full?")
+    return digest
+
+
+def read_tar_zst(archive: Path, folder: Path) -> str:
+    """Unpacks what `write_tar_zst` wrote into the new `folder`; returns the sha256 of the tar inside."""
+    folder.mkdir()
+    with subprocess.Popen(["zstd", "--decompress", "--stdout", "--quiet", archive], stdout=subprocess.PIPE) as zstd:
+        assert zstd.stdout is not None
+        stream = _HashingReader(zstd.stdout)
+        with tarfile.open(fileobj=stream, mode="r|") as tar:
+            tar.extractall(folder, filter="data")
+        while stream.read(tarfile.BLOCKSIZE):
+            pass
+    if zstd.returncode:
+        raise UserError(f"{archive} is damaged: zstd ends with {zstd.returncode}", "remove it and try again")
+    return stream.digest.hexdigest()
+
+
+def _sorted_entries(folder: Path) -> Iterator[Path]:
+    yield from sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts)
+
+
+def _member(path: Path, folder: Path) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(path.relative_to(folder).as_posix())
+    if path.is_symlink() or not (path.is_dir() or path.is_file()):
+        raise UserError(f"{path} is neither a file nor a folder", "replace links by what they lead to")
+    if path.is_dir():
+        member.type, member.mode = tarfile.DIRTYPE, 0o755
+    else:
+        status = path.stat()
+        member.size, member.mode = status.st_size, 0o755 if status.st_mode & 0o100 else 0o644
+    return member
+
+
+def json_bytes(value: Any) -> bytes:
+    """Canonical JSON: sorted keys, no spaces, UTF-8, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,112 @@
+"""What of a stack outlives its nodes: the bucket with releases, models and deployments, and the pointer to one of them.
+
+An object's name is the digest of what it holds, so that it is written once, by whoever comes first, and never again.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contract import PATHS, S3
+from ops.errors import UserError
+from ops.run import run
+
+ABSENT = {"404", "NoSuchKey", "ParameterNotFound"}
+ALREADY = {"PreconditionFailed", "412"}
+
+
+@dataclass(frozen=True)
+class Store:
+    region: str
+    bucket: str
+    deployment_parameter: str
+
+    def has(self, key: str) -> bool:
+        try:
+            self._s3().head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if _code(error) in ABSENT:
+                return False
+            raise _refused(f"s3://{self.bucket}/{key}", error) from error
+        return True
+
+    def put(self, key: str, content: Path | bytes) -> bool:
+        """Writes an object unless it is there. Returns whether this call wrote it."""
+        if self.has(key):
+            return False
+        body = content if isinstance(content, bytes) else content.read_bytes()
+        try:
+            self._s3().put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+        except ClientError as error:
+            if _code(error) in ALREADY:
+                return False
+            raise _refused(f"s3://{self.bucket}/{key}", error) from error
+        return True
+
+    def get(self, key: str, place: Path) -> None:
+        """Raises `UserError` when the object cannot be had."""
+        try:
+            self._s3().download_file(self.bucket, key, str(place))
+        except ClientError as error:
+            raise _refused(f"s3://{self.bucket}/{key}", error) from error
+
+    def deployment(self, deployment_id: str, scratch: Path) -> dict[str, Any]:
+        """The manifest of a deployment."""
+        place = scratch / f"{deployment_id}.json"
+        self.get(f"{S3.deployments}{deployment_id}.json", place)
+        manifest: dict[str, Any] = json.loads(place.read_bytes())
+        return manifest
+
+    def pointer(self) -> str:
+        """The id of the current deployment."""
+        try:
+            answer = self._client("ssm").get_parameter(Name=self.deployment_parameter)
+        except ClientError as error:
+            raise _refused(f"parameter {self.deployment_parameter}", error) from error
+        return str(answer["Parameter"]["Value"])
+
+    def point(self, deployment_id: str) -> None:
+        """Moves the pointer: from here on this is what the fleet serves. The deployment must be in the bucket."""
+        if not self.has(f"{S3.deployments}{deployment_id}.json"):
+            raise UserError(f"there is no deployment {deployment_id}", "make it with `slipway deployment make`")
+        try:
+            self._client("ssm").put_parameter(Name=self.deployment_parameter, Value=deployment_id, Overwrite=True)
+        except ClientError as error:
+            raise _refused(f"parameter {self.deployment_parameter}", error) from error
+
+    def _s3(self) -> Any:
+        return self._client("s3")
+
+    def _client(self, service: str) -> Any:
+        return boto3.client(service, region_name=self.region)
+
+
+def current() -> Store:
+    """The store of the stack at hand: this node's, or the one that SLIPWAY_STACK names or Pulumi has selected."""
+    facts = Path(PATHS.facts)
+    if facts.exists():
+        outputs = json.loads(facts.read_text())
+    else:
+        stack = os.environ.get("SLIPWAY_STACK")
+        argv = ["pulumi", "stack", "output", "--json", "--non-interactive", *(["--stack", stack] if stack else [])]
+        hint = (
+            "use the stack's environment (`. .slipway/env` for the local one) and select it with `pulumi stack select`"
+        )
+        outputs = json.loads(run(argv, cwd=Path(__file__).parent.parent, hint=hint).stdout)
+    try:
+        return Store(outputs["region"], outputs["bucket"], outputs["deployment_parameter"])
+    except KeyError as error:
+        raise UserError(f"the stack has no output {error}", "bring it up first: `pulumi up`") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _refused(what: str, error: ClientError | BotoCoreError) -> UserError:
+    return UserError(f"{what}: {error}", "check the credentials and that the stack is up")

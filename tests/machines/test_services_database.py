@@ -1,0 +1,130 @@
+"""PostgreSQL in RDS's place, reached over the network as a node reaches it."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import psycopg
+import pytest
+
+from localcloud.database import DatabaseController, ca_path
+from localcloud.image import Image
+from tests.machines.services import Lab, eventually, lab
+from tests.worlds import DATABASE, FakeWorld
+
+PASSWORD = "first'pass\\word:x"
+pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not Image().ready, reason="needs root and the local image")
+
+
+@dataclass
+class Stage:
+    lab: Lab
+    world: FakeWorld
+    controller: DatabaseController
+
+    def turn(self) -> None:
+        self.controller.reconcile()
+
+    @property
+    def status(self) -> str:
+        return self.world.database_records[0].status if self.world.database_records else "gone"
+
+    def query(self, sql: str, password: str, **options: str) -> object:
+        """The first value of a query, made from inside the namespace with the host name verified."""
+        wanted = {
+            "host": DATABASE.host,
+            "hostaddr": str(DATABASE.address),
+            "port": "5432",
+            "user": "slipway",
+            "dbname": "mlflow",
+            "sslmode": "verify-full",
+            "sslrootcert": str(ca_path(self.lab.state)),
+            "connect_timeout": "3",
+            **options,
+        }
+
+        def ask() -> object:
+            with psycopg.connect(password=password, **wanted) as connection:  # type: ignore[arg-type]
+                cursor = connection.execute(sql.encode())
+                row = cursor.fetchone() if cursor.description else None
+                return row[0] if row else None
+
+        return self.lab.network.inside(ask)
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with lab() as found:
+        world = FakeWorld()
+        world.set_password(PASSWORD)
+        world.database_records = [DATABASE]
+        controller = DatabaseController(world, found.network, Image(), found.state)
+        stage = Stage(found, world, controller)
+        try:
+            took = eventually(lambda: stage.status == "available", "an available database", stage.turn, 40)
+            print(f"available after {took:.1f} s")
+            yield stage
+        finally:
+            controller.stop()
+            print(found.state.log("database-tracking").read_text())
+
+
+def test_the_master_user_logs_in_over_verified_tls_and_owns_the_database(stage: Stage) -> None:
+    assert stage.query("SELECT ssl::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()", PASSWORD) == "true"
+    assert stage.query("SELECT rolsuper::text FROM pg_roles WHERE rolname = 'slipway'", PASSWORD) == "false"
+    stage.query("CREATE ROLE app LOGIN", PASSWORD, sslmode="require")
+
+
+def test_a_connection_without_tls_is_refused(stage: Stage) -> None:
+    with pytest.raises(psycopg.OperationalError, match="no encryption"):
+        stage.query("SELECT 1", PASSWORD, sslmode="disable", sslrootcert="")
+
+
+def test_a_wrong_password_is_refused(stage: Stage) -> None:
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        stage.query("SELECT 1", "wrong")
+
+
+def test_a_rotation_is_followed_at_the_next_turn(stage: Stage) -> None:
+    stage.world.set_password("second")
+    stage.turn()
+    assert stage.query("SELECT 1", "second") == 1
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        stage.query("SELECT 1", PASSWORD)
+
+
+def test_it_does_not_listen_on_the_host_and_no_password_is_in_a_process_list(stage: Stage) -> None:
+    listing = subprocess.run(["ss", "-ltn"], capture_output=True, text=True, check=True).stdout
+    assert str(DATABASE.address) not in listing
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "first'pass" not in processes.replace(__file__, "")
+
+
+def test_an_outage_keeps_the_data(stage: Stage) -> None:
+    def up() -> bool:
+        try:
+            return stage.query("SELECT a FROM kept", PASSWORD) == 42
+        except psycopg.OperationalError:
+            return False
+
+    stage.query("CREATE TABLE kept AS SELECT 42 AS a", PASSWORD)
+    outage = stage.lab.state.faults / "database"
+    outage.parent.mkdir()
+    outage.touch()
+    eventually(lambda: not up(), "the database to be down", stage.turn)
+    outage.unlink()
+    eventually(up, "the database after the outage", stage.turn)
+
+
+def test_a_deleted_database_leaves_nothing(stage: Stage) -> None:
+    stage.world.database_records = [replace(DATABASE, status="deleting")]
+    told: list[str] = []
+
+    def said(database_id: str, status: str, reason: str = "") -> None:
+        told.append(status)
+
+    stage.world.set_database_status = said  # type: ignore[method-assign]
+    eventually(lambda: told == ["deleting"], "the database to be gone", stage.turn)
+    assert not stage.lab.state.database("tracking").exists()
+    assert [name for name in stage.lab.network.namespaces() if name != stage.lab.network.netns] == []

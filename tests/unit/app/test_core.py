@@ -1,0 +1,149 @@
+"""The pure parts: the manifest, agreement of answers, whose fault an exception is, settings, the board."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import expect, settings
+from app.core import agreement, blame, deployment
+from app.core.board import Board
+from app.core.errors import BadDeploymentError
+
+from .conftest import CHECKOUT, Deploy, digest, example
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "says"),
+    [
+        ({"predictions": [1.0000001]}, {"predictions": [1.0]}, None),
+        ({"predictions": [1e9 + 1]}, {"predictions": [1e9]}, None),
+        ([float("nan")], [float("nan")], None),
+        ([1], [1.0], None),
+        ([1.1], [1.0], "answer[0] is 1.1, expected 1.0 within 1e-06"),
+        ([10_000_001], [10_000_000], "answer[0] is 10000001, expected 10000000 within 1e-06"),
+        ([True], [1], "answer[0] is True, expected 1"),
+        (["a", "b"], ["a", "c"], "answer[1] is 'b', expected 'c'"),
+        ([1], [1, 2], "answer has 1 items, expected 2"),
+        ({"a": 1}, {"b": 1}, "answer has the keys ['a'], expected ['b']"),
+        ({"a": [{"b": None}]}, {"a": [{"b": 0}]}, "answer.a[0].b is None, expected 0"),
+    ],
+)
+def test_answers_agree_within_the_tolerance_or_the_first_difference_is_named(
+    actual: Any, expected: Any, says: str | None
+) -> None:
+    assert agreement.difference(actual, expected, 1e-6) == says
+
+
+def test_the_id_of_a_deployment_is_the_hash_of_its_canonical_json(deploy: Deploy) -> None:
+    path = deploy("iris")
+    identity = deployment.read(path).id
+    assert identity == hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    path.write_text(path.read_text() + "\n")
+    assert deployment.read(path).id == identity, "a newline at the end is no other deployment"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not JSON"),
+        ("[]", "list where an object is expected"),
+        ('{"schema": 2, "release": "r", "models": []}', "schema 2, this release reads 1"),
+        ('{"schema": 1, "release": "r"}', '"models" in the manifest is None, expected list'),
+        ('{"schema": 1, "models": [], "release": 7}', '"release" in the manifest is 7, expected str'),
+        ('{"schema": 1, "release": "r", "models": [{"expected": {"input": 1}}]}', 'lacks "output" in "expected"'),
+    ],
+)
+def test_a_manifest_of_another_shape_is_refused_with_file_and_key(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "deployment.json"
+    path.write_text(text)
+    with pytest.raises(BadDeploymentError) as refused:
+        deployment.read(path)
+    assert says in str(refused.value)
+    assert str(path) in str(refused.value)
+
+
+def test_two_versions_of_a_model_or_two_defaults_are_refused(deploy: Deploy) -> None:
+    path = deploy("iris", "text")
+    manifest = json.loads(path.read_text())
+    for model in manifest["models"]:
+        model["default"] = True
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(BadDeploymentError, match="more than one default model"):
+        deployment.read(path)
+    manifest["models"] = [manifest["models"][0]] * 2
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(BadDeploymentError, match="more than one version of iris"):
+        deployment.read(path)
+
+
+def test_a_library_that_refuses_its_argument_blames_the_input_and_own_code_the_model() -> None:
+    import numpy
+
+    def library() -> None:
+        numpy.linalg.inv(numpy.zeros((2, 3)))
+
+    def own() -> None:
+        raise ValueError
+
+    def own_kind() -> None:
+        raise RuntimeError
+
+    verdicts = []
+    for raiser in (library, own, own_kind):
+        try:
+            raiser()
+        except Exception as error:
+            verdicts.append(blame.is_input(error))
+    assert verdicts == [True, False, False]
+
+
+def test_the_board_is_complete_once_all_workers_were_ready_and_stays_so() -> None:
+    board = Board(workers=2)
+    board.ready(1)
+    board.gone(1)
+    board.ready(3)
+    assert (board.count, board.complete) == (1, False), "a worker that died does not count"
+    board.ready(2)
+    board.gone(2)
+    assert (board.count, board.complete) == (1, True)
+
+
+def test_settings_come_from_the_units_environment() -> None:
+    environ = {"SLIPWAY_SLOT": "b", "SLIPWAY_DEPLOYMENT": "/d.json", "SLIPWAY_WORKERS": "3"}
+    found = settings.read(environ)
+    assert (str(found.socket), str(found.drain_file)) == ("/run/slipway/b.sock", "/run/slipway/draining")
+    assert (str(found.models), found.workers) == ("/opt/slipway/models", 3)
+    assert 1 <= settings.read({**environ, "SLIPWAY_WORKERS": ""}).workers <= settings.WORKERS_AT_MOST
+    for wrong in ("0", "many", "-1", "65"):
+        with pytest.raises(BadDeploymentError, match=f"SLIPWAY_WORKERS is '{wrong}'"):
+            settings.read({**environ, "SLIPWAY_WORKERS": wrong})
+
+
+def _expect(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app.expect", str(folder)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=CHECKOUT, timeout=60)
+
+
+def test_an_expectation_is_what_the_offline_model_answers_to_its_saved_example(models: Path) -> None:
+    done = _expect(models / digest("iris"))
+    assert done.returncode == 0, done.stderr
+    given, answer = example(models, "iris")
+    assert json.loads(done.stdout) == {"input": given, "output": answer, "tolerance": expect.TOLERANCE}
+
+
+def test_a_model_without_an_example_cannot_be_expected_anything_of(models: Path) -> None:
+    done = _expect(models / digest("unsigned"))
+    assert done.returncode == 1
+    assert "log the model with input_example" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_core_knows_no_http() -> None:
+    for path in (CHECKOUT / "app" / "core").glob("*.py"):
+        imports = [line for line in path.read_text().splitlines() if line.startswith(("import ", "from "))]
+        assert not [line for line in imports if "flask" in line or "werkzeug" in line or "app.http" in line], path
