@@ -24,6 +24,7 @@ GAPS = (
     "buckets",
     "console",
     "instance_connect",
+    "stored_values",
     "operations",
 )
 _installed = False
