@@ -49,7 +49,7 @@ class Power(Enum):
 
 
 class Machine:
-    """The machine of `instance`, kept in `folder`, with `files` on its disk by path. Not safe from two threads at once."""
+    """The machine of `instance`, kept in `folder`, with `files` on its disk. Not safe from two threads at once."""
 
     def __init__(
         self, instance: Instance, network: Network, image: Image, folder: Path, files: Mapping[str, str]
