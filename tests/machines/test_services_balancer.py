@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
@@ -185,25 +186,54 @@ def test_rules_look_at_path_host_method_and_header(stage: Stage) -> None:
     assert who(stage.port) in ("a", "b"), "a target that was healthy serves from the first moment of the hand-over"
 
 
-def test_a_change_of_rules_refuses_no_connection(stage: Stage) -> None:
+def test_a_change_of_rules_costs_no_request_on_kept_connections(stage: Stage) -> None:
     stage.both_healthy()
-    seen: list[int] = []
+    with load(stage.port) as seen:
+        for status in ("410", "451", "404"):
+            action = replace(DEFAULT_RULE.action, status=status)
+            rules = (*LISTENER.rules[:-1], replace(DEFAULT_RULE, action=action))
+            stage.world.balancers = [replace(BALANCER, listeners=(replace(LISTENER, rules=rules),))]
+            stage.until(lambda status=status: get(stage.port, "/x")[0] == int(status), "the rule")  # type: ignore[misc]
+    assert set(seen) == {"200"}, f"{len(seen)} requests"
+
+
+def test_a_target_that_leaves_and_comes_back_costs_no_request(stage: Stage) -> None:
+    stage.both_healthy()
+    with load(stage.port) as seen:
+        for _ in range(3):
+            stage.register(replace(A, draining_until=datetime.now(UTC) + timedelta(seconds=10)), B)
+            stage.until(lambda: stage.health(A) == "unused", "the drain")
+            stage.both_healthy()
+    assert set(seen) == {"200"}, f"{len(seen)} requests"
+
+
+@contextmanager
+def load(port: int, clients: int = 4) -> Iterator[list[str]]:
+    """Requests without pause on kept connections: the status of each, or what went wrong."""
+    seen: list[str] = []
     done = threading.Event()
 
-    def load() -> None:
+    def client() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         while not done.is_set():
-            seen.append(get(stage.port, "/predict")[0])
+            try:
+                connection.request("GET", "/predict")
+                answer = connection.getresponse()
+                answer.read()
+                seen.append(str(answer.status))
+            except (OSError, http.client.HTTPException) as error:
+                seen.append(repr(error))
+                connection.close()
 
-    thread = threading.Thread(target=load)
-    thread.start()
-    for status in ("410", "451", "404"):
-        action = replace(DEFAULT_RULE.action, status=status)
-        rules = (*LISTENER.rules[:-1], replace(DEFAULT_RULE, action=action))
-        stage.world.balancers = [replace(BALANCER, listeners=(replace(LISTENER, rules=rules),))]
-        stage.until(lambda status=status: get(stage.port, "/x")[0] == int(status), "the changed rule")  # type: ignore[misc]
-    done.set()
-    thread.join()
-    assert set(seen) == {200}, f"{len(seen)} requests"
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_a_taken_port_gives_the_next_free_one(stage: Stage) -> None:
