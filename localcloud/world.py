@@ -20,6 +20,7 @@ from localcloud import gaps
 from localcloud.api.lock import MOTO
 from localcloud.gaps import databases as database_gap
 from localcloud.gaps import instance_states, target_health
+from localcloud.gaps.settings import ACCOUNT
 from localcloud.model import (
     Database,
     DatabaseStatus,
@@ -33,7 +34,6 @@ from localcloud.model import (
 )
 from localcloud.records import balancing, databases, ec2
 
-ACCOUNT = "123456789012"
 REGION = "us-east-1"
 SESSION = timedelta(hours=6)
 RENEW_BEFORE = timedelta(hours=1)
