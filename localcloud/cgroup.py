@@ -86,13 +86,17 @@ class Cgroup:
         for tree in self.hierarchies:
             (tree.mount / self.path / "cgroup.procs").write_text(str(os.getpid()))
 
-    def set_memory(self, limit_bytes: int) -> None:
-        """What all processes of the group may use together; past it the kernel ends one of them, as on a small VM."""
-        for tree in self.hierarchies:
-            group = tree.mount / self.path
-            for name in ("memory.max", "memory.limit_in_bytes"):
-                if (group / name).exists():
-                    (group / name).write_text(str(limit_bytes))
+    def set_memory(self, limit_bytes: int) -> bool:
+        """What all processes of the group may use together; past it the kernel ends one of them, as on a small VM.
+
+        False when this host limits no memory.
+        """
+        names = ("memory.max", "memory.limit_in_bytes")
+        files = [tree.mount / self.path / name for tree in self.hierarchies for name in names]
+        limits = [file for file in files if file.exists()]
+        for file in limits:
+            file.write_text(str(limit_bytes))
+        return bool(limits)
 
     def pids(self) -> set[int]:
         """Every process in the group and in the groups below it."""

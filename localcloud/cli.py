@@ -120,7 +120,10 @@ def url(port: str) -> None:
 @click.argument("service")
 @click.argument("state", type=click.Choice(["down", "up"]))
 def fault_command(service: str, state: str) -> None:
-    """Make an AWS service (s3, ssm, secretsmanager, …) answer 503 to everyone, or bring it back."""
+    """Make an AWS service (s3, ssm, secretsmanager, …) answer 503 to everyone, or bring it back.
+
+    `database` stops every RDS instance, and keeps its data.
+    """
     control.running(State())
     fault.switch(State(), service, state == "down")
     click.echo(f"{service} is {state}")
