@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mounts")
+# In version 1 a group weighs as much as one process outside any. Ours holds several machines' worth of them, and would
+# starve beside a compiler; this is what they would weigh without groups.
+CPU_SHARES = "8192"
 JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"'
 
 
@@ -55,6 +58,8 @@ class Cgroup:
             group.mkdir(parents=True, exist_ok=True)
             if "cpuset" in tree.controllers:
                 self._inherit_cpuset(tree)
+            if "cpu" in tree.controllers:
+                (tree.mount / Path(self.path).parts[0] / "cpu.shares").write_text(CPU_SHARES)
 
     def _delegate(self, tree: Hierarchy) -> None:
         """Version 2 offers a controller in a group only when every group above has it enabled for its children."""
