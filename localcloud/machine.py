@@ -28,8 +28,13 @@ mount -t overlay overlay -o lowerdir=image,upperdir=upper,workdir=work,volatile 
 exec "$@"
 """
 # The network card has the address that the API says from the guest's first instruction on: cloud-init looks itself up
-# by it. systemd-nspawn makes one up from the machine's name, and has no option for it.
-INIT = 'ip link set dev host0 address "$1" && exec /sbin/init'
+# by it. systemd-nspawn makes one up from the machine's name, and has no option for it. Nobody else can have the IPv6
+# address made of it, so that there is no second to wait while the guest looks for one.
+INIT = """
+ip link set dev host0 address "$1" || exit
+echo 0 2>/dev/null >/proc/sys/net/ipv6/conf/host0/dad_transmits
+exec /sbin/init
+"""
 PROPAGATE = Path("/run/systemd/nspawn/propagate")
 ENDPOINT = f"AWS_ENDPOINT_URL=http://{API}:{API_PORT}"
 # What stands for hardware here. User data and cloud-init know nothing of it.
