@@ -1,7 +1,7 @@
 """Where the stack answers: ports, URLs and host names, from the settings and the balancer's own name."""
 
+from infra.exposure import MlflowSettings
 from infra.routes import HTTPS_PORT
-from infra.sections import MlflowSettings
 from infra.settings import Settings
 
 HTTP_PORT = 80

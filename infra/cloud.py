@@ -22,27 +22,32 @@ class Refresh:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """`members` is instance id → lifecycle state; `targets` instance id → (state, reason) in the target group."""
+    """`members` is instance id → lifecycle state; `targets` instance id → (state, reason) in the target group.
+
+    `failures` is activity id → what went wrong, of recent launches and terminations.
+    """
 
     desired: int
     members: Mapping[str, str]
     targets: Mapping[str, tuple[str, str]]
     refresh: Refresh | None
-    failures: tuple[str, ...]
+    failures: Mapping[str, str]
 
     @property
-    def in_service(self) -> list[str]:
-        return sorted(node for node, state in self.members.items() if state == "InService")
+    def active(self) -> list[str]:
+        """All but those that an operator has taken out on purpose."""
+        return sorted(node for node, state in self.members.items() if "Standby" not in state)
 
     @property
     def healthy(self) -> list[str]:
-        return [node for node in self.in_service if self.targets.get(node, ("", ""))[0] == "healthy"]
+        return [node for node in self.active if self._in_service(node)]
+
+    def _in_service(self, node: str) -> bool:
+        return self.members[node] == "InService" and self.targets.get(node, ("", ""))[0] == "healthy"
 
 
 class Cloud(Protocol):
     def snapshot(self, group: str) -> Snapshot: ...
-
-    def latest_refresh(self, group: str) -> Refresh | None: ...
 
     def console_tail(self, instance_id: str) -> str: ...
 
@@ -57,19 +62,17 @@ class Aws:
         self._ec2 = session.client("ec2")
 
     def snapshot(self, group: str) -> Snapshot:
-        found = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
-        if not found:
-            return Snapshot(desired=1, members={}, targets={}, refresh=None, failures=("the group does not exist",))
-        asg = found[0]
+        answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])
+        (asg,) = answer["AutoScalingGroups"]
         return Snapshot(
             desired=asg["DesiredCapacity"],
             members={node["InstanceId"]: node["LifecycleState"] for node in asg["Instances"]},
             targets=self._targets(asg["TargetGroupARNs"]),
-            refresh=self.latest_refresh(group),
+            refresh=self._refresh(group),
             failures=self._failures(group),
         )
 
-    def latest_refresh(self, group: str) -> Refresh | None:
+    def _refresh(self, group: str) -> Refresh | None:
         answer = self._autoscaling.describe_instance_refreshes(AutoScalingGroupName=group, MaxRecords=1)
         for entry in answer["InstanceRefreshes"]:
             return Refresh(
@@ -94,10 +97,10 @@ class Aws:
             for entry in self._balancing.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
         }
 
-    def _failures(self, group: str) -> tuple[str, ...]:
+    def _failures(self, group: str) -> dict[str, str]:
         answer = self._autoscaling.describe_scaling_activities(AutoScalingGroupName=group, MaxRecords=5)
-        return tuple(
-            f"{activity['StartTime']:%H:%M:%S} {activity.get('StatusMessage') or activity['Description']}"
+        return {
+            activity["ActivityId"]: activity.get("StatusMessage") or activity["Description"]
             for activity in answer["Activities"]
             if activity["StatusCode"] == "Failed"
-        )
+        }

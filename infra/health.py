@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 import pulumi
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cloud import Aws, Cloud, Snapshot
+from infra.cloud import Aws, Cloud, Refresh, Snapshot
 
 POLL_SECONDS = 2.0
 FAILED_REFRESH = {"Failed", "Cancelled", "RollbackFailed", "RollbackSuccessful"}
+UNDER_WAY = {"Pending", "InProgress", "Cancelling", "RollbackInProgress"}
 FAILED_LAUNCHES = 3
+"""Not one: IAM is eventually consistent, and the first launch may not know its instance profile yet."""
 
 
 class Unhealthy(pulumi.RunError):
@@ -25,13 +27,13 @@ class Unhealthy(pulumi.RunError):
 
 @dataclass
 class HealthGate:
-    """The health of one group of nodes. `earlier_refresh` is the one that was there before this update."""
+    """The health of one group of nodes. `history` holds the refreshes and failures from before this `up`."""
 
     label: str
     timeout_seconds: int
     cloud: Callable[[], Cloud]
     verified: bool = False
-    earlier_refresh: str | None = None
+    history: set[str] = field(default_factory=set)
     said: str = field(default="", repr=False)
 
     @classmethod
@@ -49,15 +51,20 @@ class HealthGate:
 
     async def _confirmed(self, group: str) -> str:
         if not self.verified:
+            await asyncio.to_thread(self._remember, group)
             await asyncio.to_thread(self.wait, group)
         return group
 
     async def _before(self, args: pulumi.ResourceHookArgs) -> None:
-        refresh = await asyncio.to_thread(self.cloud().latest_refresh, str((args.old_outputs or {})["name"]))
-        self.earlier_refresh = refresh.id if refresh else None
+        await asyncio.to_thread(self._remember, str((args.old_outputs or {})["name"]))
 
     async def _after(self, args: pulumi.ResourceHookArgs) -> None:
         await asyncio.to_thread(self.wait, str((args.new_outputs or {})["name"]))
+
+    def _remember(self, group: str) -> None:
+        before = self.cloud().snapshot(group)
+        ended = before.refresh and before.refresh.status not in UNDER_WAY
+        self.history |= set(before.failures) | ({before.refresh.id} if before.refresh and ended else set())
 
     def wait(self, group: str) -> None:
         """Returns when as many nodes as wanted are healthy and no refresh is under way; else raises `Unhealthy`."""
@@ -72,16 +79,18 @@ class HealthGate:
         self.verified = True
 
     def _settled(self, snapshot: Snapshot) -> bool:
-        refresh = snapshot.refresh
-        running = refresh is not None and refresh.id != self.earlier_refresh and refresh.status != "Successful"
-        everyone = len(snapshot.healthy) >= snapshot.desired and len(snapshot.healthy) == len(snapshot.members)
-        return everyone and not running
+        refresh = self._news(snapshot)
+        everyone = len(snapshot.healthy) >= snapshot.desired and snapshot.healthy == snapshot.active
+        return everyone and (refresh is None or refresh.status == "Successful")
+
+    def _news(self, snapshot: Snapshot) -> Refresh | None:
+        return snapshot.refresh if snapshot.refresh and snapshot.refresh.id not in self.history else None
 
     def _hopeless(self, snapshot: Snapshot, waited: float) -> str:
-        refresh = snapshot.refresh
-        if refresh and refresh.id != self.earlier_refresh and refresh.status in FAILED_REFRESH:
+        refresh = self._news(snapshot)
+        if refresh and refresh.status in FAILED_REFRESH:
             return f"the instance refresh ended as {refresh.status}: {refresh.reason}"
-        if len(snapshot.failures) >= FAILED_LAUNCHES or (snapshot.failures and not snapshot.members):
+        if len(set(snapshot.failures) - self.history) >= FAILED_LAUNCHES:
             return "its instances cannot be launched"
         return f"it took more than {self.timeout_seconds} seconds" if waited > self.timeout_seconds else ""
 
@@ -93,7 +102,7 @@ class HealthGate:
 
 def progress(snapshot: Snapshot) -> str:
     parts = [f"{len(snapshot.healthy)} of {snapshot.desired} healthy"]
-    if snapshot.refresh and snapshot.refresh.status in ("Pending", "InProgress"):
+    if snapshot.refresh and snapshot.refresh.status in UNDER_WAY:
         parts.append(f"instance refresh {snapshot.refresh.percent} %")
     for node, state in sorted(snapshot.members.items()):
         health, reason = snapshot.targets.get(node, ("not registered", ""))
@@ -105,8 +114,8 @@ def progress(snapshot: Snapshot) -> str:
 def explain(label: str, reason: str, snapshot: Snapshot, cloud: Cloud) -> str:
     """The reason, the state of every node, and the end of one unhealthy node's console."""
     lines = [f"{label} is not healthy: {reason}", f"  {progress(snapshot)}"]
-    lines += [f"  {failure}" for failure in snapshot.failures]
-    suspects = sorted(set(snapshot.members) - set(snapshot.healthy)) or sorted(snapshot.members)
+    lines += [f"  {failure}" for failure in snapshot.failures.values()]
+    suspects = sorted(set(snapshot.active) - set(snapshot.healthy)) or snapshot.active
     for node in suspects[:1]:
         try:
             tail = cloud.console_tail(node)

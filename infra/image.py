@@ -3,6 +3,7 @@
 The image is pinned by its id: "the most recent" would replace every node at each Debian release.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -39,8 +40,9 @@ def check(settings: Settings, provider: aws.Provider) -> Image:
 
 
 def _image(image_id: str, options: pulumi.InvokeOptions, problems: list[Problem]) -> Image:
+    filters = [{"name": "image-id", "values": [image_id]}]
     try:
-        found: Any = aws.ec2.get_ami(filters=[{"name": "image-id", "values": [image_id]}], opts=options)
+        found: Any = aws.ec2.get_ami(filters=filters, include_deprecated=True, opts=options)
     except Exception as error:  # the SDK raises no narrower type for a failed invoke
         problems.append(Problem("slipway:imageId", image_id, _reason(error), "Name an image that this region has."))
         return Image(image_id, "", "")
@@ -59,4 +61,5 @@ def _type_problems(setting: str, name: str, image: Image, options: pulumi.Invoke
 
 
 def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1].strip()
+    """What the API said, without the engine's and the SDK's words before it."""
+    return re.sub(r"^.*(?:returned an error|:get\w+ failed): ", "", str(error).strip(), flags=re.DOTALL).rstrip(".")

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from infra.sections import MlflowSettings
+from infra.exposure import MlflowSettings
 
 HTTPS_PORT = 443
 

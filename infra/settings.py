@@ -17,14 +17,12 @@ from pulumi.runtime.config import CONFIG, get_config_env
 from infra import names
 from infra.bootstrap import Bootstrap
 from infra.cidr import Tier, plan
+from infra.exposure import BalancerSettings, DomainSettings, MlflowSettings
 from infra.reading import Problem, Section
 from infra.rules import contradictions
 from infra.sections import (
-    BalancerSettings,
     DatabaseSettings,
-    DomainSettings,
     FleetSettings,
-    MlflowSettings,
     NetworkSettings,
     OperatorAccess,
     StorageSettings,

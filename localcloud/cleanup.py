@@ -29,8 +29,6 @@ def leftovers(state: State) -> dict[str, Callable[[], object]]:
     found: dict[str, Callable[[], object]] = {}
     if pids := group.pids():
         found[f"{len(pids)} processes"] = group.kill
-    if group.exists():
-        found[f"control group {state.checkout_id}"] = group.remove
     for mount in reversed(_mounts(state.folder)):
         found[f"mount {mount}"] = partial(run, ["umount", "--lazy", mount])
     if names := network.namespaces():
@@ -59,7 +57,12 @@ def clean(state: State, say: Callable[[str], None]) -> None:
         except Exception as error:  # each is reported, none stops the others
             error.add_note(f"while removing {name}")
             errors.append(error)
-    _remove([state.folder / name for name in FOLDERS])
+    # A daemon cannot remove the group that it is in itself, nor does it remove consoles: that is nothing to tell of.
+    for act in (Cgroup(state.checkout_id).remove, partial(_remove, [state.folder / name for name in FOLDERS])):
+        try:
+            act()
+        except OSError as error:
+            errors.append(error)
     if errors:
         raise ExceptionGroup("not everything could be removed", errors)
 

@@ -7,6 +7,7 @@ no way of dying can leave it behind. The disk is the folder `upper`: it stays fr
 import os
 import shutil
 import signal
+from collections.abc import Mapping
 from enum import Enum
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -48,10 +49,13 @@ class Power(Enum):
 
 
 class Machine:
-    """The machine of `instance`, whose files lie in `folder`. Not safe from two threads at once."""
+    """The machine of `instance`, kept in `folder`, with `files` on its disk by path. Not safe from two threads at once."""
 
-    def __init__(self, instance: Instance, network: Network, image: Image, folder: Path) -> None:
+    def __init__(
+        self, instance: Instance, network: Network, image: Image, folder: Path, files: Mapping[str, str]
+    ) -> None:
         self.instance = instance
+        self._files = {**INJECTED, **files}
         self.folder = folder
         self.console = folder / "console.log"
         self.name = f"{network.netns}-{instance.id}"
@@ -145,7 +149,7 @@ class Machine:
         image.symlink_to(self._image.root)
         # By this file cloud-init knows in a container, where it reads no firmware tables, that it is on EC2.
         (self.folder / "hypervisor" / "uuid").write_text(f"ec2{self.instance.id[-17:]}\n")
-        for name, text in INJECTED.items():
+        for name, text in self._files.items():
             path = self.folder / "upper" / name
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             path.write_text(text)

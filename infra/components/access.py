@@ -38,6 +38,6 @@ class Access(pulumi.ComponentResource):
                 security_group_ids=[group],
                 preserve_client_ip=False,
                 tags={"Name": f"{name}-connect"},
-                opts=child,
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),  # a network has one at most
             )
         self.register_outputs({"key_name": self.key_name})

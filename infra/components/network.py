@@ -120,7 +120,8 @@ class Network(pulumi.ComponentResource):
                 allocation_id=address.id,
                 subnet_id=public[zone].id,
                 tags={"Name": label},
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
+                # An address serves one gateway at a time.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[after], delete_before_replace=True),
             )
         for zone, table in tables.items():
             self._route(zone, table, nat_gateway_id=gateways.get(zone, gateways[zones[0]]).id)

@@ -11,7 +11,8 @@ from infra.components.firewall import Firewall
 from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
 from infra.components.parameters import Parameters
 from infra.components.releases import Releases
-from infra.sections import MlflowSettings, TrackingSettings
+from infra.exposure import MlflowSettings
+from infra.sections import TrackingSettings
 
 # The second place is for the successor, which starts before its predecessor ends.
 ONE = Size(minimum=1, desired=1, maximum=2)

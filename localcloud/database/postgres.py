@@ -6,6 +6,7 @@ through a socket in its folder, which is how RDS's own administrator keeps apart
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from ops.run import run
 
 USER = "postgres"
 START_SECONDS = 60
+STOP_SECONDS = 5
 
 
 class Postgres:
@@ -70,9 +72,11 @@ class Postgres:
         return run(self._inside(config.psql(self._record.port)), input=text, timeout_seconds=30).stdout
 
     def stop(self) -> None:
-        """Ends it; the data stay."""
+        """Ends it without waiting for its clients, which SIGTERM would; the data stay."""
         if self._process:
-            self._process.terminate(timeout_seconds=3)
+            self._process.send(signal.SIGINT)
+            self._process.wait(STOP_SECONDS)
+            self._process.terminate()
         self._cgroup.kill()
 
     def remove(self) -> None:

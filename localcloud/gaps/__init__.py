@@ -20,6 +20,11 @@ GAPS = (
     "instance_refresh",
     "databases",
     "database_parameters",
+    "dependencies",
+    "buckets",
+    "console",
+    "instance_connect",
+    "operations",
 )
 _installed = False
 

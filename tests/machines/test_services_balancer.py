@@ -1,8 +1,10 @@
 """HAProxy as an Application Load Balancer, between real sockets: the host's loopback and two targets on the bridge."""
 
+import http.client
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from localcloud.balancer import BalancerController
+from localcloud.database.ca import ca_path, issue
 from localcloud.image import Image
 from localcloud.model import Action, ListenerRule, Rule, SecurityGroup, Target
 from tests.machines.services import Backend, Lab, eventually, get, lab, who
@@ -229,3 +232,57 @@ def test_a_killed_haproxy_is_started_again(stage: Stage) -> None:
     assert running._process is not None
     running._process.terminate(1)
     stage.until(lambda: who(stage.port) in ("a", "b"), "another HAProxy")
+
+
+def test_a_removed_listener_refuses_connections(stage: Stage) -> None:
+    port = stage.port
+    stage.world.balancers = [replace(BALANCER, listeners=())]
+    stage.controller.reconcile()
+    assert stage.controller.published == {}
+    with pytest.raises(ConnectionRefusedError):
+        get(port, "/")
+
+
+def test_traffic_is_split_by_weight_and_a_new_group_is_served_after_the_hand_over(stage: Stage) -> None:
+    stage.both_healthy()
+    other = replace(GROUP, arn="arn:other", name="other")
+    stage.world.targets = [replace(GROUP, targets=(A,)), replace(other, targets=(B,))]
+    action = Action(kind="forward", weights={GROUP.arn: 1, "arn:other": 1})
+    rules = (ListenerRule(arn="1", priority=1, path_patterns=("/predict",), action=action), DEFAULT_RULE)
+    stage.world.balancers = [replace(BALANCER, listeners=(replace(LISTENER, rules=rules),))]
+    stage.until(lambda: {who(stage.port) for _ in range(12)} == {"a", "b"}, "both groups to get requests")
+
+
+def test_https_uses_the_certificate_and_its_minimum_version(stage: Stage) -> None:
+    certificate, key = issue(stage.lab.state, "localhost")
+    chain = ca_path(stage.lab.state).read_text()
+    stage.world.certificates["arn:acm/1"] = (certificate.decode(), key.decode(), chain)
+    listener = replace(
+        LISTENER,
+        port=8443,
+        protocol="HTTPS",
+        certificate_arns=("arn:acm/1",),
+        ssl_policy="ELBSecurityPolicy-TLS13-1-2-2021-06",
+    )
+    stage.world.balancers = [replace(BALANCER, listeners=(listener,))]
+    trust = ssl.create_default_context(cadata=chain)
+
+    def answer() -> int:
+        connection = http.client.HTTPSConnection("localhost", stage.port, timeout=3, context=trust)
+        connection.request("GET", "/nothing")
+        return connection.getresponse().status
+
+    stage.until(lambda: "8443" in stage.controller.published, "the listener")
+    stage.until(lambda: _or_zero(answer) == 404, "an answer over TLS")
+    old = ssl.create_default_context(cadata=chain)
+    old.maximum_version = ssl.TLSVersion.TLSv1_1
+    trust = old
+    with pytest.raises(ssl.SSLError):
+        answer()
+
+
+def _or_zero(ask: Callable[[], int]) -> int:
+    try:
+        return ask()
+    except OSError:
+        return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.moto.cloud import ENVIRONMENT, moto_cloud
+from tests.moto.cloud import ENVIRONMENT, instant_cloud
 from tests.moto.engine import Stack
 
 ENGINE_VERSION = "3.259.0"
@@ -26,7 +26,7 @@ def pulumi() -> Path:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[str]:
-    with moto_cloud() as endpoint:
+    with instant_cloud() as endpoint:
         yield endpoint
 
 

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 import yaml
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.config import set_all_config
+from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +60,20 @@ class Recording:
     def cloud(self) -> list[Made]:
         """The resources that a cloud has: neither components nor the provider."""
         return [made for made in self.made if made.type.startswith("aws:")]
+
+
+class RefusedError(grpc.RpcError):  # type: ignore[misc]
+    """A function's failure as the engine reports it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return self.text
 
 
 class Cloud(mocks.Mocks):
@@ -123,15 +139,10 @@ class RecordingMonitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:
         answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
-        inputs = rpc.deserialize_properties(request.object)
+        inputs, _ = rpc.deserialize_properties_unwrap_secrets(request.object)
         after = frozenset(request.dependencies)
         self.recording.made.append(Made(answer.urn, request.type, request.name, inputs, after, request))
         return answer
-
-    def RegisterResourceOutputs(self, request: Any) -> Any:
-        if "::pulumi:pulumi:Stack::" in request.urn:
-            self.recording.exports = rpc.deserialize_properties(request.outputs)
-        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 def stack_config(stack: str) -> dict[str, Any]:
@@ -168,14 +179,16 @@ def run(config: Mapping[str, Any], stack: str = "test", answers: Mapping[str, An
         monitor = RecordingMonitor(recording, answers or {})
         mocks.set_mocks(Cloud(recording, {}), "slipway", stack, True, logging.getLogger(__name__), monitor)
         set_all_config(as_pulumi(config))
-        asyncio.get_event_loop().run_until_complete(run_pulumi_func(_program))
+        asyncio.get_event_loop().run_until_complete(run_pulumi_func(lambda: _program(recording)))
     return recording
 
 
-def _program() -> None:
+def _program(recording: Recording) -> None:
     before = list(sys.path)
     try:
         runpy.run_path(str(ROOT / "infra"), run_name="__main__")
+        exports = getattr(get_root_resource(), "outputs")  # noqa: B009  (untyped in the SDK)
+        pulumi.Output.all(**exports).apply(recording.exports.update)
     finally:
         sys.path[:] = before
 

@@ -1,0 +1,111 @@
+"""What nodes may do: just their own prefixes, parameters and secrets."""
+
+import json
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from tests.program.engine import Recording
+
+BUCKET = "arn:aws:s3:::slipway-local-artifacts-0123456"
+POINTER = "arn:aws:Parameter:us-east-1:123456789012:slipway-local-deployment"
+ADDRESS = "arn:aws:Parameter:us-east-1:123456789012:slipway-local-tracking-address"
+MASTER = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds-master"
+ADMIN = "arn:aws:Secret:us-east-1:123456789012:slipway-local-mlflow-admin"
+
+
+def statements(stack: Recording, role: str) -> list[dict[str, Any]]:
+    policy = json.loads(stack.one("aws:iam/rolePolicy:RolePolicy", f"-{role}").inputs["policy"])
+    found: list[dict[str, Any]] = policy["Statement"]
+    return found
+
+
+def allowed(stack: Recording, role: str, action: str, resource: str) -> bool:
+    return any(
+        statement["Effect"] == "Allow"
+        and action in statement["Action"]
+        and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+        for statement in statements(stack, role)
+    )
+
+
+SERVING_MAY = [
+    ("s3:GetObject", f"{BUCKET}/releases/x.tar.zst"),
+    ("s3:GetObject", f"{BUCKET}/deployments/x.json"),
+    ("s3:GetObject", f"{BUCKET}/models/x.tar"),
+    ("s3:ListBucket", BUCKET),
+    ("ssm:GetParameter", POINTER),
+]
+SERVING_MUST_NOT = [
+    ("s3:PutObject", f"{BUCKET}/models/x.tar"),
+    ("s3:DeleteObject", f"{BUCKET}/deployments/x.json"),
+    ("s3:GetObject", f"{BUCKET}/mlflow/1/x"),
+    ("s3:GetObject", f"{BUCKET}/rollouts/lock.json"),
+    ("ssm:PutParameter", POINTER),
+    ("ssm:GetParameter", ADDRESS),
+    ("secretsmanager:GetSecretValue", MASTER),
+    ("secretsmanager:GetSecretValue", ADMIN),
+]
+TRACKING_MAY = [
+    ("s3:GetObject", f"{BUCKET}/releases/x.tar.zst"),
+    ("s3:PutObject", f"{BUCKET}/mlflow/1/x"),
+    ("s3:DeleteObject", f"{BUCKET}/mlflow/1/x"),
+    ("secretsmanager:GetSecretValue", MASTER),
+    ("secretsmanager:GetSecretValue", ADMIN),
+    ("secretsmanager:PutSecretValue", ADMIN),
+    ("ssm:PutParameter", ADDRESS),
+]
+TRACKING_MUST_NOT = [
+    ("s3:PutObject", f"{BUCKET}/releases/x.tar.zst"),
+    ("s3:PutObject", f"{BUCKET}/deployments/x.json"),
+    ("ssm:PutParameter", POINTER),
+    ("secretsmanager:PutSecretValue", MASTER),
+]
+
+
+@pytest.mark.parametrize(("action", "resource"), SERVING_MAY)
+def test_a_serving_node_may(local_stack: Recording, action: str, resource: str) -> None:
+    assert allowed(local_stack, "serving", action, resource)
+
+
+@pytest.mark.parametrize(("action", "resource"), SERVING_MUST_NOT)
+def test_a_serving_node_must_not(local_stack: Recording, action: str, resource: str) -> None:
+    assert not allowed(local_stack, "serving", action, resource)
+
+
+@pytest.mark.parametrize(("action", "resource"), TRACKING_MAY)
+def test_the_tracking_node_may(local_stack: Recording, action: str, resource: str) -> None:
+    assert allowed(local_stack, "tracking", action, resource)
+
+
+@pytest.mark.parametrize(("action", "resource"), TRACKING_MUST_NOT)
+def test_the_tracking_node_must_not(local_stack: Recording, action: str, resource: str) -> None:
+    assert not allowed(local_stack, "tracking", action, resource)
+
+
+def test_no_grant_is_wider_than_a_prefix(stack: Recording) -> None:
+    for role in ("serving", "tracking"):
+        for statement in statements(stack, role):
+            assert not [action for action in statement["Action"] if "*" in action]
+            assert not [resource for resource in statement["Resource"] if resource in ("*", f"{BUCKET}/*")]
+
+
+def test_listing_is_limited_to_the_roles_prefixes(stack: Recording) -> None:
+    prefixes = {"serving": ["releases/*", "deployments/*", "models/*"], "tracking": ["releases/*", "mlflow/*"]}
+    for role, own in prefixes.items():
+        (listing,) = [s for s in statements(stack, role) if "s3:ListBucket" in s["Action"]]
+        assert listing["Condition"] == {"StringLike": {"s3:prefix": own}}
+
+
+def test_only_ec2_assumes_the_nodes_roles(stack: Recording) -> None:
+    for role in stack.of("aws:iam/role:Role"):
+        (trust,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+        assert trust["Principal"] == {"Service": "ec2.amazonaws.com"}
+
+
+def test_the_bucket_refuses_everybody_without_tls(stack: Recording) -> None:
+    (deny,) = json.loads(stack.one("aws:s3/bucketPolicy:BucketPolicy").inputs["policy"])["Statement"]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(deny["Resource"]) == 2, "the bucket and what is in it"
