@@ -42,7 +42,7 @@ class FaultyApi(ApiServer):
     """The API, but for the services that are down."""
 
     def __init__(self, sockets: Sequence[socket.socket], state: State) -> None:
-        super().__init__(sockets, checkout=state.checkout_id)
+        super().__init__(sockets, checkout=state.checkout_id, record=state.calls)
         self._state = state
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
