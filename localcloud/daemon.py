@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from typing import Any
 
 from localcloud import fault
-from localcloud.api.calls import FILE_NAME as CALLS_FILE
 from localcloud.api.server import ApiServer
 from localcloud.autoscaling import AutoscalingController
 from localcloud.balancer import BalancerController
@@ -43,7 +42,7 @@ class FaultyApi(ApiServer):
     """The API, but for the services that are down."""
 
     def __init__(self, sockets: Sequence[socket.socket], state: State) -> None:
-        super().__init__(sockets, checkout=state.checkout_id, record=state.folder / "log" / CALLS_FILE)
+        super().__init__(sockets, checkout=state.checkout_id, record=state.calls)
         self._state = state
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

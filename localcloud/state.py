@@ -46,6 +46,7 @@ class State:
         self.slipway = self.checkout / ".slipway"
         self.folder = self.slipway / "localcloud"
         self.file = self.folder / "localcloud.json"
+        self.calls = self.folder / "cloudtrail.jsonl"
         self.faults = self.folder / "faults"
         self.pulumi = self.slipway / "pulumi"
 
