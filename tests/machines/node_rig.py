@@ -174,7 +174,7 @@ def a_model(store: Store, code: Path, scratch: Path) -> dict[str, Any]:
     rows = pandas.DataFrame({"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 3.0]})
     model = LinearRegression().fit(rows, [1.0, 2.0, 4.0])
     files = scratch / "model"
-    mlflow.sklearn.save_model(model, str(files), input_example=rows, serialization_format="cloudpickle")
+    mlflow.sklearn.save_model(model, str(files), input_example=rows)
     expected = deployment.expectation("line/1", code, files)
     with (scratch / "archive").open("wb") as archive:
         digest = canonical.write_tar(files, archive)
