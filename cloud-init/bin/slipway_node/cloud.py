@@ -13,6 +13,9 @@ from slipway_node.node import ActivationError, Node
 CHUNK_BYTES = 1024 * 1024
 UNREACHABLE_PAUSES = [1, 1, 2, 3, 5, 10, 15]
 """Seconds between attempts at boot while IAM has not heard of the role, or the network is not there."""
+METADATA_SECONDS = 5
+METADATA_ATTEMPTS = 3
+"""botocore asks the metadata service once and waits one second, which a booting machine under load does not keep."""
 MISSING = {"NoSuchKey", "404", "ParameterNotFound"}
 
 
@@ -62,6 +65,7 @@ class Cloud:
             missing = error.response.get("Error", {}).get("Code") in MISSING
             raise UnreachableError(what, "it does not exist" if missing else error) from error
         except BotoCoreError as error:
+            self._clients.pop(service, None)  # a client made before its role had credentials never asks for them again
             raise UnreachableError(what, error) from error
 
     def _client(self, service: str) -> Any:
@@ -69,7 +73,10 @@ class Cloud:
             from botocore.config import Config
             from botocore.session import Session
 
-            self._clients[service] = Session().create_client(
+            session = Session()
+            session.set_config_variable("metadata_service_timeout", METADATA_SECONDS)
+            session.set_config_variable("metadata_service_num_attempts", METADATA_ATTEMPTS)
+            self._clients[service] = session.create_client(
                 service,
                 region_name=self._node.region,
                 endpoint_url=os.environ.get("AWS_ENDPOINT_URL") or None,
