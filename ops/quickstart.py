@@ -60,10 +60,10 @@ def lint() -> int:
     return test(["lint"])
 
 
-def bench_up() -> int:
+def bench_up(runs: Sequence[str]) -> int:
     needs_root("make bench-up")
     setup.setup(Steps())
-    return in_venv(["tests.bench.up"], root=True)
+    return in_venv(["tests.bench.up", *(["--runs", runs[0]] if runs else [])], root=True)
 
 
 def release() -> int:
@@ -107,21 +107,25 @@ def locked(verb: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="slipway", description="The verbs of the Makefile.")
-    parser.add_argument("verb", choices=sorted([*LOCKED, *PLAIN, "test"]))
-    parser.add_argument("tiers", nargs="*", help="for test: lint, unit, program, moto, machines")
+    parser.add_argument("verb", choices=sorted([*LOCKED, *PLAIN, *WITH_WORDS]))
+    parser.add_argument(
+        "words", nargs="*", help="for test: lint, unit, program, moto, machines; for bench-up: how many runs"
+    )
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.chdir(CHECKOUT)
     with reported("slipway"):
         if arguments.verb in LOCKED:
             sys.exit(locked(arguments.verb))
-        sys.exit(test(arguments.tiers) if arguments.verb == "test" else PLAIN[arguments.verb]())
+        if arguments.verb in WITH_WORDS:
+            sys.exit(WITH_WORDS[arguments.verb](arguments.words))
+        sys.exit(PLAIN[arguments.verb]())
 
 
 LOCKED: dict[str, Callable[[], int]] = {"up": up, "down": down, "clean": clean}
+WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {"test": test, "bench-up": bench_up}
 PLAIN: dict[str, Callable[[], int]] = {
     "lint": lint,
-    "bench-up": bench_up,
     "release": release,
     "status": lambda: show(["localcloud", "status"]),
     "url": lambda: show(["ops.address", "url"]),
