@@ -6,14 +6,15 @@ Moto is one set of dictionaries, so one request at a time is inside it; bodies a
 
 import io
 import json
+import logging
 import socket
-import sys
-import traceback
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from localcloud import gaps
@@ -26,7 +27,12 @@ from localcloud.api.lock import MOTO
 from localcloud.api.s3_actions import Request
 from localcloud.gaps.settings import ACCOUNT
 
+log = logging.getLogger("localcloud.api")
+
 IDENTITY_PATH = "/slipway/localcloud"
+# Each service's first call loads its models, up to a second of work: done while nobody waits. Names as in a signature.
+WARM = ("ec2", "iam", "sts", "s3", "elasticloadbalancing", "autoscaling", "rds", "ssm", "secretsmanager", "kms")
+SCOPE = "AWS4-HMAC-SHA256 Credential=warm/20260101/us-east-1/{}/aws4_request, "
 READ_BODIES = ("application/x-www-form-urlencoded", "application/x-amz-json", "application/json")
 
 StartResponse = Callable[..., Any]
@@ -45,10 +51,18 @@ class ApiServer:
     def start(self) -> None:
         for server in self._servers:
             server.start()
+        threading.Thread(target=self._warm, name="api-warm", daemon=True).start()
 
     def stop(self) -> None:
         for server in self._servers:
             server.stop()
+
+    def _warm(self) -> None:
+        for service in WARM:
+            with MOTO:
+                environ = {"PATH_INFO": "/", "HTTP_HOST": "localhost", "HTTP_AUTHORIZATION": SCOPE.format(service)}
+                self._moto.get_application(environ)
+                get_service_model("elbv2" if service == "elasticloadbalancing" else service)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == IDENTITY_PATH:
@@ -88,7 +102,7 @@ class ApiServer:
         except NotImplementedError as error:
             return errors.answer("unknown operation", f"The local cloud does not know it: {error}", request, call)
         except Exception as error:
-            traceback.print_exc(file=sys.stderr)
+            log.exception("%s:%s", call.service, call.operation)
             return errors.answer("fault", f"{type(error).__name__}: {error}", request, call)
         return given["status"], given["headers"], body
 

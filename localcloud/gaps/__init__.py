@@ -21,9 +21,11 @@ GAPS = (
     "databases",
     "database_parameters",
     "dependencies",
+    "security_rules",
     "buckets",
     "console",
     "instance_connect",
+    "stored_values",
     "operations",
 )
 _installed = False

@@ -1,7 +1,7 @@
 """What is in use cannot be deleted.
 
 Moto deletes a security group that an interface or another group's rule uses, a subnet with interfaces in it, and
-detaches an internet gateway under mapped public addresses; its NAT gateways and endpoints leave their interfaces behind.
+detaches an internet gateway under mapped public addresses. Its NAT gateways and endpoints leave interfaces behind.
 Fixed when `delete_security_group` of a running instance's group answers DependencyViolation.
 """
 

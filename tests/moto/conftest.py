@@ -9,6 +9,7 @@ import pytest
 
 from tests.moto.cloud import ENVIRONMENT, instant_cloud
 from tests.moto.engine import Stack
+from tests.moto.local_api import LocalApi, local_api
 
 ENGINE_VERSION = "3.259.0"
 
@@ -41,3 +42,10 @@ def stack(pulumi: Path, cloud: str, tmp_path: Path) -> Callable[..., Stack]:
         return made
 
     return make
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[LocalApi]:
+    """The API in this process, for what has to be set behind its back."""
+    with local_api() as running:
+        yield running
