@@ -27,6 +27,7 @@ class Image:
 def check(settings: Settings, provider: aws.Provider) -> Image:
     """The image of every node; raises `SettingsError` when a machine could not boot from it or run the releases."""
     options = pulumi.InvokeOptions(provider=provider)
+    _reach(options)
     problems: list[Problem] = []
     image = _image(settings.image_id, options, problems)
     for setting, kind in (("fleet", settings.fleet), ("tracking", settings.tracking)):
@@ -37,6 +38,14 @@ def check(settings: Settings, provider: aws.Provider) -> Image:
     if problems:
         raise SettingsError(problems)
     return image
+
+
+def _reach(options: pulumi.InvokeOptions) -> None:
+    """Tells a cloud that cannot be used from a setting that is wrong."""
+    try:
+        aws.get_caller_identity(opts=options)
+    except Exception as error:  # the SDK raises no narrower type for a failed invoke
+        raise pulumi.RunError(f"the cloud cannot be used, and nothing was changed: {_reason(error)}") from error
 
 
 def _image(image_id: str, options: pulumi.InvokeOptions, problems: list[Problem]) -> Image:

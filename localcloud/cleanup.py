@@ -18,8 +18,8 @@ from localcloud.state import State
 from ops.run import run
 
 MOUNTS = Path("/proc/self/mountinfo")
-# What a daemon writes beside its logs. The folder of a machine that is gone holds its console, to be read until the
-# next start.
+# What a daemon writes beside its logs. The folder of a machine that is gone holds its console, and the record of calls
+# holds what its roles did, to be read until the next start.
 FOLDERS = ("machines", "databases", "balancers", "dns", "faults")
 
 
@@ -58,7 +58,8 @@ def clean(state: State, say: Callable[[str], None]) -> None:
             error.add_note(f"while removing {name}")
             errors.append(error)
     # A daemon cannot remove the group that it is in itself, nor does it remove consoles: that is nothing to tell of.
-    for act in (Cgroup(state.checkout_id).remove, partial(_remove, [state.folder / name for name in FOLDERS])):
+    forgotten = [*(state.folder / name for name in FOLDERS), *state.folder.glob(f"{state.calls.name}*")]
+    for act in (Cgroup(state.checkout_id).remove, partial(_remove, forgotten)):
         try:
             act()
         except OSError as error:
@@ -72,7 +73,9 @@ def _mounts(folder: Path) -> list[str]:
     return [point for point in points if Path(point).is_relative_to(folder)]
 
 
-def _remove(folders: list[Path]) -> None:
-    for folder in folders:
-        if folder.exists():
-            shutil.rmtree(folder)
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        if path.is_file():
+            path.unlink()
+        elif path.exists():
+            shutil.rmtree(path)

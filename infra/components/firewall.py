@@ -109,7 +109,7 @@ class Firewall(pulumi.ComponentResource):
             ip_protocol="tcp",
             from_port=port,
             to_port=port,
-            description=f"{role} {what}".replace("-", " "),
+            description=f"{role}: {what}",
             tags={"Name": label},
             opts=pulumi.ResourceOptions(parent=self),
             **peer,

@@ -79,10 +79,10 @@ class NodeGroup(pulumi.ComponentResource):
         # Neither default tags nor the group's reach disks and network interfaces.
         tags = names.tags(args.site.stack, args.role) | {"Name": self._name}
         disk = {
-            "encrypted": True,
+            "encrypted": "true",
             "volume_type": "gp3",
             "volume_size": settings.disk_gib,
-            "delete_on_termination": True,
+            "delete_on_termination": "true",
         }
         return aws.ec2.LaunchTemplate(
             self._name,
@@ -114,7 +114,7 @@ class NodeGroup(pulumi.ComponentResource):
         settings, size = args.settings, args.size
         preferences: dict[str, Any] = REPLACE_WITH_SPARE | {
             "auto_rollback": True,
-            "instance_warmup": settings.warmup_seconds,
+            "instance_warmup": str(settings.warmup_seconds),
         }
         tags = names.tags(args.site.stack, args.role) | {"Name": self._name}
         return aws.autoscaling.Group(

@@ -14,7 +14,6 @@ from typing import Any
 from localcloud.api.actions import Call
 from localcloud.api.callers import Caller
 
-FILE_NAME = "cloudtrail.jsonl"
 LIMIT_BYTES = 32 << 20
 
 

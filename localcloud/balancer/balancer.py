@@ -2,7 +2,8 @@
 
 Targets, their health and who may connect change through the runtime API. Listeners, rules, certificates and health
 checks are HAProxy's configuration: for those a second HAProxy takes the same sockets over, with the healthy targets
-known from its first moment, and the first ends with its last connection. HAProxy is never reloaded in place.
+known from its first moment. The first asks its kept connections to close, and within a minute ends; until then they
+follow the old rules and the targets of that moment. HAProxy is never reloaded in place.
 """
 
 import time

@@ -16,7 +16,8 @@ from localcloud.balancer.names import FOLDER, everyone, healthy, server_name
 from localcloud.model import LoadBalancer, Target, TargetGroup
 
 CONNECT_SECONDS = 10
-DRAIN_SECONDS = 30
+DRAIN_SECONDS = 60
+SPREAD_SECONDS = 10  # a kept connection is told so with an answer, and seldom closed while a request is on its way
 PAGE = "<html>\n<head><title>{0}</title></head>\n<body>\n<center><h1>{0}</h1></center>\n</body>\n</html>\n"
 
 
@@ -90,6 +91,7 @@ def _global(admin: int) -> list[str]:
         f"stats socket fd@{admin} level admin",
         "maxconn 8000",
         f"hard-stop-after {DRAIN_SECONDS}s",
+        f"close-spread-time {SPREAD_SECONDS}s",
         "ssl-default-bind-options no-tls-tickets",
     ]
 

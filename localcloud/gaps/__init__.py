@@ -21,6 +21,7 @@ GAPS = (
     "databases",
     "database_parameters",
     "dependencies",
+    "security_rules",
     "buckets",
     "console",
     "instance_connect",

@@ -39,7 +39,9 @@ def get_ami(call: Call, args: Mapping[str, Any]) -> dict[str, Any]:
     given = {"Owners": args.get("owners"), "ExecutableUsers": args.get("executableUsers")}
     filters = [{"Name": each["name"], "Values": each["values"]} for each in args.get("filters") or []]
     found = call.client("ec2").describe_images(
-        Filters=filters, **{key: value for key, value in given.items() if value}
+        Filters=filters,
+        IncludeDeprecated=bool(args.get("includeDeprecated")),
+        **{key: value for key, value in given.items() if value},
     )["Images"]
     if not found:
         raise ProviderError(f"no image fits {filters}", hint="is it an image of this region, and not deregistered?")
@@ -47,7 +49,9 @@ def get_ami(call: Call, args: Mapping[str, Any]) -> dict[str, Any]:
         raise ProviderError(f"{len(found)} images fit {filters}", hint="narrow the filters, or set mostRecent")
     image = max(found, key=lambda each: str(each["CreationDate"]))
     return {
-        **{name: args.get(name) for name in ("owners", "executableUsers", "filters", "mostRecent")},
+        **{
+            name: args.get(name) for name in ("owners", "executableUsers", "filters", "includeDeprecated", "mostRecent")
+        },
         "id": image["ImageId"],
         "imageId": image["ImageId"],
         "arn": f"arn:aws:ec2:{call.region}::image/{image['ImageId']}",
@@ -87,6 +91,7 @@ AMI_INPUTS: Fields = {
     "filters": blocks({"name": text(required=True), "values": texts(required=True)}),
     "owners": texts(),
     "executableUsers": texts(),
+    "includeDeprecated": boolean(),
     "mostRecent": boolean(),
 }
 

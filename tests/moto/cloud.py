@@ -10,10 +10,12 @@ from typing import Any
 
 import boto3
 
+from localcloud.api.callers import OPERATOR_KEY_ID, OPERATOR_SECRET
+
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "AKIASLIPWAYLOCAL0000",
-    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_ACCESS_KEY_ID": OPERATOR_KEY_ID,
+    "AWS_SECRET_ACCESS_KEY": OPERATOR_SECRET,
     "AWS_REGION": "us-east-1",
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -82,6 +82,7 @@ class Cloud(mocks.Mocks):
     def __init__(self, recording: Recording, answers: Mapping[str, Any]) -> None:
         self.recording = recording
         self.answers = {
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
             "aws:ec2/getAmi:getAmi": AMI,
             "aws:ec2/getInstanceType:getInstanceType": {"supportedArchitectures": ["x86_64"]},
         } | dict(answers)

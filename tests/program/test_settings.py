@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
 from infra.settings import SettingsError, read
@@ -111,6 +112,13 @@ def test_a_key_file_that_cannot_be_read_is_refused(local: Config, tmp_path: Path
 def test_the_settings_win_over_the_environments_key_file(local: Config) -> None:
     settings = read("local", as_pulumi(local), {"SLIPWAY_OPERATOR_PUBLIC_KEY_FILE": "/nowhere"})
     assert settings.operator_public_key == KEY
+
+
+def test_a_cloud_that_cannot_be_used_is_not_blamed_on_a_setting(local: Config) -> None:
+    answers = {"aws:index/getCallerIdentity:getCallerIdentity": RefusedError("ExpiredToken: the token is expired")}
+    with pytest.raises(pulumi.RunError) as caught:
+        run(local, "local", answers)
+    assert str(caught.value) == "the cloud cannot be used, and nothing was changed: ExpiredToken: the token is expired"
 
 
 UNUSABLE = [

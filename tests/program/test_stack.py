@@ -111,7 +111,7 @@ def test_nodes_speak_imdsv2_only_and_keep_encrypted_disks(stack: Recording) -> N
         assert (metadata["httpTokens"], metadata["httpPutResponseHopLimit"]) == ("required", 1)
         (disk,) = template.inputs["blockDeviceMappings"]
         assert disk["deviceName"] == "/dev/xvda", "another name would add a second, unencrypted disk"
-        assert disk["ebs"]["encrypted"] is True
+        assert disk["ebs"]["encrypted"] == "true"
 
 
 def test_a_burstable_node_does_not_bill_surplus_credits(stack: Recording) -> None:

@@ -1,7 +1,7 @@
 """Reads the pointer and the bucket, with the node's own role.
 
-The client is the botocore that Debian's awscli carries: one import instead of one second of `aws` for each call.
-That awscli is older than AWS_ENDPOINT_URL, which is therefore passed on by hand.
+The client is the botocore that Debian's awscli carries, importable once awscli is: one import instead of one second of
+`aws` for each call. It is older than AWS_ENDPOINT_URL, which is therefore passed on by hand.
 """
 
 import os
@@ -29,6 +29,7 @@ class UnreachableError(ActivationError):
 class Cloud:
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._session: Any = None
         self._clients: dict[str, Any] = {}
 
     def pointer(self) -> str:
@@ -39,7 +40,8 @@ class Cloud:
 
     def download(self, key: str, place: Path) -> None:
         """Raises `UnreachableError` also when the object's bytes stop in the middle."""
-        from awscli.botocore.exceptions import BotoCoreError
+        import awscli  # noqa: F401
+        from botocore.exceptions import BotoCoreError
         from urllib3.exceptions import HTTPError
 
         what = f"s3://{self._node.bucket}/{key}"
@@ -52,7 +54,8 @@ class Cloud:
             raise UnreachableError(what, error) from error
 
     def _call(self, service: str, operation: str, what: str, **arguments: str) -> Any:
-        from awscli.botocore.exceptions import BotoCoreError, ClientError
+        import awscli  # noqa: F401
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             return getattr(self._client(service), operation)(**arguments)
@@ -60,14 +63,24 @@ class Cloud:
             missing = error.response.get("Error", {}).get("Code") in MISSING
             raise UnreachableError(what, "it does not exist" if missing else error) from error
         except BotoCoreError as error:
+            self._forget()
             raise UnreachableError(what, error) from error
+
+    def _forget(self) -> None:
+        """A client that was made while there were no credentials to be had would look for none later either."""
+        self._session = None
+        self._clients = {}
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            from awscli.botocore.config import Config
-            from awscli.botocore.session import Session
+            from botocore.config import Config
+            from botocore.session import Session
 
-            self._clients[service] = Session().create_client(
+            if self._session is None:
+                self._session = Session()
+                self._session.set_config_variable("metadata_service_timeout", 3)
+                self._session.set_config_variable("metadata_service_num_attempts", 4)
+            self._clients[service] = self._session.create_client(
                 service,
                 region_name=self._node.region,
                 endpoint_url=os.environ.get("AWS_ENDPOINT_URL") or None,

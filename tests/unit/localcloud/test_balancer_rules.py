@@ -63,7 +63,8 @@ def test_the_first_rule_that_matches_wins() -> None:
 
 def test_a_group_without_healthy_targets_sends_to_all_and_one_without_targets_answers_503() -> None:
     assert rules.forward(0, FORWARD, [("healthy-g", "all-g", 1)]) == [
-        "use_backend healthy-g if { var(txn.rule) -m int 0 } { nbsrv(healthy-g) gt 0 }",
+        "use_backend healthy-g if { var(txn.rule) -m int 0 } { nbsrv(healthy-g) gt 0 } "
+        "|| { var(txn.rule) -m int 0 } { stopping }",
         "use_backend all-g if { var(txn.rule) -m int 0 } { nbsrv(all-g) gt 0 }",
         "use_backend none if { var(txn.rule) -m int 0 }",
     ]
