@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mounts")
+# In version 1 a group weighs as much as one process outside any. Ours holds several machines' worth of them, and would
+# starve beside a compiler; this is what they would weigh without groups.
+CPU_SHARES = "8192"
 JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"'
 
 
@@ -55,6 +58,8 @@ class Cgroup:
             group.mkdir(parents=True, exist_ok=True)
             if "cpuset" in tree.controllers:
                 self._inherit_cpuset(tree)
+            if "cpu" in tree.controllers:
+                (tree.mount / Path(self.path).parts[0] / "cpu.shares").write_text(CPU_SHARES)
 
     def _delegate(self, tree: Hierarchy) -> None:
         """Version 2 offers a controller in a group only when every group above has it enabled for its children."""
@@ -86,13 +91,17 @@ class Cgroup:
         for tree in self.hierarchies:
             (tree.mount / self.path / "cgroup.procs").write_text(str(os.getpid()))
 
-    def set_memory(self, limit_bytes: int) -> None:
-        """What all processes of the group may use together; past it the kernel ends one of them, as on a small VM."""
-        for tree in self.hierarchies:
-            group = tree.mount / self.path
-            for name in ("memory.max", "memory.limit_in_bytes"):
-                if (group / name).exists():
-                    (group / name).write_text(str(limit_bytes))
+    def set_memory(self, limit_bytes: int) -> bool:
+        """What all processes of the group may use together; past it the kernel ends one of them, as on a small VM.
+
+        False when this host limits no memory.
+        """
+        names = ("memory.max", "memory.limit_in_bytes")
+        files = [tree.mount / self.path / name for tree in self.hierarchies for name in names]
+        limits = [file for file in files if file.exists()]
+        for file in limits:
+            file.write_text(str(limit_bytes))
+        return bool(limits)
 
     def pids(self) -> set[int]:
         """Every process in the group and in the groups below it."""

@@ -18,8 +18,8 @@ from localcloud.state import State
 from ops.run import run
 
 MOUNTS = Path("/proc/self/mountinfo")
-# What a daemon writes beside its logs. The folder of a machine that is gone holds its console, to be read until the
-# next start.
+# What a daemon writes beside its logs. The folder of a machine that is gone holds its console, and the record of calls
+# holds what its roles did, to be read until the next start.
 FOLDERS = ("machines", "databases", "balancers", "dns", "faults")
 
 
@@ -29,8 +29,6 @@ def leftovers(state: State) -> dict[str, Callable[[], object]]:
     found: dict[str, Callable[[], object]] = {}
     if pids := group.pids():
         found[f"{len(pids)} processes"] = group.kill
-    if group.exists():
-        found[f"control group {state.checkout_id}"] = group.remove
     for mount in reversed(_mounts(state.folder)):
         found[f"mount {mount}"] = partial(run, ["umount", "--lazy", mount])
     if names := network.namespaces():
@@ -59,7 +57,13 @@ def clean(state: State, say: Callable[[str], None]) -> None:
         except Exception as error:  # each is reported, none stops the others
             error.add_note(f"while removing {name}")
             errors.append(error)
-    _remove([state.folder / name for name in FOLDERS])
+    # A daemon cannot remove the group that it is in itself, nor does it remove consoles: that is nothing to tell of.
+    forgotten = [*(state.folder / name for name in FOLDERS), *state.folder.glob(f"{state.calls.name}*")]
+    for act in (Cgroup(state.checkout_id).remove, partial(_remove, forgotten)):
+        try:
+            act()
+        except OSError as error:
+            errors.append(error)
     if errors:
         raise ExceptionGroup("not everything could be removed", errors)
 
@@ -69,7 +73,9 @@ def _mounts(folder: Path) -> list[str]:
     return [point for point in points if Path(point).is_relative_to(folder)]
 
 
-def _remove(folders: list[Path]) -> None:
-    for folder in folders:
-        if folder.exists():
-            shutil.rmtree(folder)
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        if path.is_file():
+            path.unlink()
+        elif path.exists():
+            shutil.rmtree(path)

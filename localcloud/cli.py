@@ -120,7 +120,7 @@ def url(port: str) -> None:
 @click.argument("service")
 @click.argument("state", type=click.Choice(["down", "up"]))
 def fault_command(service: str, state: str) -> None:
-    """Make an AWS service (s3, ssm, secretsmanager, …) answer 503 to everyone, or bring it back."""
+    """Make an AWS service (s3, ssm, …) answer 503 to everyone, or stop PostgreSQL (`database`), or bring it back."""
     control.running(State())
     fault.switch(State(), service, state == "down")
     click.echo(f"{service} is {state}")

@@ -9,22 +9,24 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from typing import Any
 
+from localcloud import fault
+from localcloud.api.server import ApiServer
 from localcloud.autoscaling import AutoscalingController
 from localcloud.balancer import BalancerController
 from localcloud.cgroup import Cgroup
 from localcloud.database import DatabaseController
 from localcloud.dns import DnsController
 from localcloud.ec2 import Ec2Controller
-from localcloud.fault import FaultyApi
 from localcloud.firewall import FirewallController
 from localcloud.image import Image
 from localcloud.imds import ImdsServer
+from localcloud.logs import describe, log_to_files
 from localcloud.model import Controller
 from localcloud.network import API, API_PORT, METADATA, Network
 from localcloud.state import Running, State, start_time
@@ -34,6 +36,20 @@ log = logging.getLogger("localcloud.daemon")
 
 TURN_SECONDS = 0.25
 STOP_SECONDS = 20.0
+
+
+class FaultyApi(ApiServer):
+    """The API, but for the services that are down."""
+
+    def __init__(self, sockets: Sequence[socket.socket], state: State) -> None:
+        super().__init__(sockets, checkout=state.checkout_id, record=state.calls)
+        self._state = state
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if fault.refused(self._state, environ):
+            start_response("503 Service Unavailable", [("Content-Type", "application/x-amz-json-1.1")])
+            return [fault.BODY]
+        return super().__call__(environ, start_response)
 
 
 class Part(threading.Thread):
@@ -91,7 +107,7 @@ class Daemon:
         self._finally(stack, network.destroy)
         network.create()
         listening = [socket.create_server(("127.0.0.1", 0), backlog=256), network.listen(API, API_PORT)]
-        api = FaultyApi(listening, checkout=state.checkout_id, state=state)
+        api = FaultyApi(listening, state)
         imds = ImdsServer(world, network.listen(METADATA, 80))
         for server in (api, imds):
             server.start()
@@ -153,29 +169,6 @@ class Daemon:
         except Exception as error:  # each is reported, none stops the others
             log.exception("stopping failed")
             self.errors.append(error)
-
-
-def describe(error: BaseException) -> str:
-    """An error in one line, with those that a group holds."""
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(describe(each) for each in error.exceptions)
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-
-
-def log_to_files(state: State) -> None:
-    """One file per part, `log/<name>.log`; libraries' warnings go to the daemon's own."""
-    style = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    names = ["daemon", "ec2", "autoscaling", "dns", "firewall", "database", "balancer", "imds", "api"]
-    for name in names:
-        handler = logging.FileHandler(state.log(name))
-        handler.setFormatter(style)
-        logger = logging.getLogger(f"localcloud.{name}")
-        logger.setLevel(logging.INFO)
-        logger.addHandler(handler)
-        logger.propagate = False
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s"
-    )
 
 
 def main() -> int:

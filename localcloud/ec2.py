@@ -10,6 +10,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
 
+from localcloud.database import ca_path
 from localcloud.image import Image
 from localcloud.machine import Machine, Power
 from localcloud.model import Instance, InstanceState, World
@@ -17,6 +18,8 @@ from localcloud.network import Network
 from localcloud.state import State
 
 log = logging.getLogger("localcloud.ec2")
+
+RDS_CA = "usr/share/slipway/rds-ca.pem"  # where a node looks for it before it asks AWS
 
 # A shutdown that hangs is cut short. EC2 waits minutes; systemd itself gives up on a unit after 90 s.
 STOP_SECONDS = 95.0
@@ -92,9 +95,12 @@ class Ec2Controller:
             raise ExceptionGroup("machines", errors)
 
     def stop(self) -> None:
-        """Cuts the power of every machine and removes it."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Cuts the power of every machine and removes it. What is under way ends early, for it waits on machines."""
         errors: list[Exception] = []
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for machine in self._machines.values():
+            machine.cgroup.kill()
+        self._threads.shutdown(wait=True)
         with ThreadPoolExecutor(max_workers=8) as threads:
             for done in [threads.submit(machine.remove) for machine in self._machines.values()]:
                 error = done.exception()
@@ -153,7 +159,8 @@ class Ec2Controller:
         machine = self._machines.get(instance.id)
         if machine is None:
             folder = self._state.machine(instance.id)
-            machine = self._machines[instance.id] = Machine(instance, self._network, self._image, folder)
+            files = {RDS_CA: ca_path(self._state).read_text()}
+            machine = self._machines[instance.id] = Machine(instance, self._network, self._image, folder, files)
             self._world.set_console(instance.id, str(machine.console))
         self._reboots[instance.id] = instance.reboots
         machine.start()

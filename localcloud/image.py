@@ -117,13 +117,13 @@ class Image:
             (building / "scratch").mkdir()
             self._bootstrap(building, progress)
             shutil.rmtree(building / "files")
-            (building / "build.log").replace(self.cache / "build.log")
             building.replace(self.folder)
         finally:
             _remove(building)
 
     def _bootstrap(self, building: Path, progress: Progress) -> None:
-        log = building / "build.log"
+        log = self.cache / "build.log"
+        log.write_text("")
         argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
         process = spawn([*argv, *recipe.build_argv(building / "files", building / "root")], log=log)
         try:
@@ -140,7 +140,7 @@ class Image:
             hint = "check the network, or set SLIPWAY_DEBIAN_MIRROR to a Debian mirror that this machine reaches"
             return UserError(f"cannot fetch Debian's packages: {found.group().strip()}", hint)
         last = "\n".join(f"  | {line}" for line in output.splitlines()[-20:])
-        return UserError(f"mmdebstrap could not make the image:\n{last}", "python -m localcloud doctor")
+        return UserError(f"mmdebstrap could not make the image:\n{last}", f"see {self.cache}/build.log")
 
 
 def _cache_folder() -> Path:

@@ -7,6 +7,7 @@ no way of dying can leave it behind. The disk is the folder `upper`: it stays fr
 import os
 import shutil
 import signal
+from collections.abc import Mapping
 from enum import Enum
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -14,28 +15,13 @@ from pathlib import Path
 from localcloud.cgroup import Cgroup
 from localcloud.image import Image
 from localcloud.model import Instance
-from localcloud.network import API, API_PORT, BRIDGE, Network
+from localcloud.network import Network
+from localcloud.nspawn import INJECTED, nspawn_argv
 from localcloud.process import Process, spawn
 
 REBOOT = 133  # nspawn's exit status when its guest asked for a reboot
 REBOOT_SIGNAL = signal.SIGRTMIN + 5  # systemd(1): starts reboot.target
-# Without syncs: a machine's disk need not outlive this host's power. The kernel marks such a layer and mounts it no
-# second time, as after a crash of the host its content would be unknown; a stopped machine's is known.
-MOUNT = """
-rm -rf work/work/incompat
-mount -t overlay overlay -o lowerdir=image,upperdir=upper,workdir=work,volatile root
-exec "$@"
-"""
-# The network card has the address that the API says from the guest's first instruction on: cloud-init looks itself up
-# by it. systemd-nspawn makes one up from the machine's name, and has no option for it.
-INIT = 'ip link set dev host0 address "$1" && exec /sbin/init'
 PROPAGATE = Path("/run/systemd/nspawn/propagate")
-ENDPOINT = f"AWS_ENDPOINT_URL=http://{API}:{API_PORT}"
-# What stands for hardware here. User data and cloud-init know nothing of it.
-INJECTED = {
-    "etc/environment": f"{ENDPOINT}\n",
-    "etc/systemd/system.conf.d/50-local-cloud.conf": f"[Manager]\nDefaultEnvironment={ENDPOINT}\n",
-}
 
 
 class Power(Enum):
@@ -48,10 +34,13 @@ class Power(Enum):
 
 
 class Machine:
-    """The machine of `instance`, whose files lie in `folder`. Not safe from two threads at once."""
+    """The machine of `instance`, kept in `folder`, with `files` on its disk by path. Made for one thread at a time."""
 
-    def __init__(self, instance: Instance, network: Network, image: Image, folder: Path) -> None:
+    def __init__(
+        self, instance: Instance, network: Network, image: Image, folder: Path, files: Mapping[str, str]
+    ) -> None:
         self.instance = instance
+        self._files = {**INJECTED, **files}
         self.folder = folder
         self.console = folder / "console.log"
         self.name = f"{network.netns}-{instance.id}"
@@ -145,28 +134,11 @@ class Machine:
         image.symlink_to(self._image.root)
         # By this file cloud-init knows in a container, where it reads no firmware tables, that it is on EC2.
         (self.folder / "hypervisor" / "uuid").write_text(f"ec2{self.instance.id[-17:]}\n")
-        for name, text in INJECTED.items():
+        for name, text in self._files.items():
             path = self.folder / "upper" / name
-            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            path.write_text(text)
-
-
-def nspawn_argv(instance: Instance, name: str) -> list[str]:
-    """The command line of a machine, run in its folder: mount options know no quoting, so paths are relative."""
-    return [
-        *["unshare", "--mount", "--propagation", "slave", "--", "/bin/sh", "-ec", MOUNT, "machine"],
-        *["systemd-nspawn", "--quiet", "--directory=root", f"--machine={name}"],
-        f"--hostname={instance.private_dns.partition('.')[0]}",
-        f"--network-bridge={BRIDGE}",
-        # The host need not run systemd, so there is nobody to register with, and the group is the one we are in.
-        *["--register=no", "--keep-unit"],
-        # With `pipe` the guest would have no /dev/console, and neither its messages nor its host keys would show.
-        "--console=read-only",
-        *["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--settings=no"],
-        "--bind-ro=hypervisor:/sys/hypervisor",
-        "--kill-signal=SIGRTMIN+3",
-        *["--", "/bin/sh", "-c", INIT, "init", instance.mac],
-    ]
+            if not path.exists():
+                path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                path.write_text(text)
 
 
 def group(checkout_id: str, instance_id: str) -> Cgroup:

@@ -46,6 +46,8 @@ system_info:
     groups: [adm, audio, cdrom, dialout, dip, floppy, netdev, plugdev, sudo, video]
 """,
     "etc/cloud/cloud.cfg.d/90_dpkg.cfg": "datasource_list: [ Ec2, None ]\n",
+    # cloud-init looks for EC2 under a name of one label, before there is a resolver: multicast would search for it 5 s.
+    "etc/systemd/resolved.conf.d/50-local-cloud.conf": "[Resolve]\nLLMNR=no\nMulticastDNS=no\n",
     "etc/default/locale": "LANG=C.UTF-8\n",
     "etc/fstab": "",
     "etc/machine-id": "",

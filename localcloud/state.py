@@ -7,7 +7,7 @@ checkouts run side by side and a later start knows what an earlier one left behi
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class State:
         self.slipway = self.checkout / ".slipway"
         self.folder = self.slipway / "localcloud"
         self.file = self.folder / "localcloud.json"
+        self.calls = self.folder / "cloudtrail.jsonl"
         self.faults = self.folder / "faults"
         self.pulumi = self.slipway / "pulumi"
 
@@ -67,9 +68,10 @@ class State:
         """The daemon that wrote the file last, None when there was none."""
         try:
             data: dict[str, Any] = json.loads(self.file.read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, json.JSONDecodeError):
             return None
-        return Running(**data)
+        known = {each.name for each in fields(Running)}
+        return Running(**{name: value for name, value in data.items() if name in known})
 
     def write(self, running: Running) -> None:
         """Atomic: readers see the old file or the new one."""

@@ -34,7 +34,8 @@ def create(name: str, peer: str) -> Uplink:
     run(["ip", "addr", "add", str(own.host), "dev", name])
     run(["ip", "link", "set", name, "up"])
     run(["nft", "-f", "-"], input=ruleset(name, own.host.network))
-    for interface in [name, *_default_interfaces()]:
+    (SYSCTL / name / "forwarding").write_text("1")
+    for interface in _default_interfaces():
         _forward(interface)
     return own
 
@@ -98,7 +99,7 @@ def _default_interfaces() -> list[str]:
 
 
 def _forward(interface: str) -> None:
-    """Switches forwarding on for one interface, and notes it when it was off. Forwarding is decided where it enters."""
+    """Switches forwarding on for an interface of the host, and notes it when it was off: answers come in there."""
     switch = SYSCTL / interface / "forwarding"
     if switch.read_text().strip() == "0":
         RECORD.parent.mkdir(exist_ok=True)

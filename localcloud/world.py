@@ -20,6 +20,7 @@ from localcloud import gaps
 from localcloud.api.lock import MOTO
 from localcloud.gaps import databases as database_gap
 from localcloud.gaps import instance_states, target_health
+from localcloud.gaps.settings import ACCOUNT
 from localcloud.model import (
     Database,
     DatabaseStatus,
@@ -33,7 +34,6 @@ from localcloud.model import (
 )
 from localcloud.records import balancing, databases, ec2
 
-ACCOUNT = "123456789012"
 REGION = "us-east-1"
 SESSION = timedelta(hours=6)
 RENEW_BEFORE = timedelta(hours=1)
@@ -95,6 +95,8 @@ class MotoWorld:
             group = self._backend(elbv2_backends).target_groups.get(group_arn)
             if group is not None and target.id in group.targets:
                 target_health.set_health(group, (target.id, target.port), health, reason)
+            elif group is not None and health == "unused":  # drained before its time was over
+                target_health.draining(group).pop((target.id, target.port), None)
 
     def databases(self) -> list[Database]:
         with MOTO:

@@ -11,18 +11,22 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
 from localcloud.image import Image
 from localcloud.state import State
-from ops import compare, delivery, environment, example
+from ops import compare, delivery, environment
 from ops.errors import UserError, reported
+from ops.ownership import give_back
 from ops.run import follow
 from ops.stack import Stack
 from ops.steps import Steps
 from ops.summary import summary
+
+if TYPE_CHECKING:
+    from ops.example import Registered, Trained
 
 HINT = "run `make up` again: it goes on from here; `make status` shows what runs"
 
@@ -45,7 +49,8 @@ class Bringup:
         registered = self.register(trained)
         self.deploy(registered)
         proof = self.prove(outputs["url"], trained, registered)
-        return summary(outputs, trained.rows, proof)
+        row = {name: round(value, 6) for name, value in trained.rows.iloc[0].items()}
+        return summary(outputs, row, proof)
 
     def build_image(self) -> None:
         with self.steps.step("node image") as step:
@@ -87,8 +92,11 @@ class Bringup:
         with self.steps.step("pulumi up") as step:
             self.stack.up(step)
 
-    def train(self) -> example.Trained:
+    def train(self) -> "Trained":
+        """Importing mlflow and scikit-learn takes seconds, so it happens here, beside `pulumi up`."""
         with self.steps.step("train the example model") as step:
+            from ops import example
+
             trained = example.train()
             step.done(f"{len(trained.rows)} rows")
         return trained
@@ -104,19 +112,23 @@ class Bringup:
         environment.write(self.state, variables)
         environment.applied(login)
 
-    def register(self, trained: example.Trained) -> example.Registered:
+    def register(self, trained: "Trained") -> "Registered":
         with self.steps.step("log and register the model") as step:
+            from ops import example
+
             registered = example.deliver(trained)
             step.done(f"{example.MODEL} version {registered.version}, @{example.ALIAS}")
         return registered
 
-    def deploy(self, registered: example.Registered) -> None:
+    def deploy(self, registered: "Registered") -> None:
         with self.steps.step("deploy it to every node") as step:
-            done = delivery.deploy(self.state, example.MODEL, registered.version, step.say, self.log("deploy"))
+            done = delivery.deploy(self.state, registered.model, registered.version, step.say, self.log("deploy"))
             step.done(done)
 
-    def prove(self, url: str, trained: example.Trained, registered: example.Registered) -> str:
+    def prove(self, url: str, trained: "Trained", registered: "Registered") -> str:
         with self.steps.step("compare every prediction") as step, tempfile.TemporaryDirectory() as folder:
+            from ops import example
+
             expected = example.offline_predictions(trained, registered, Path(folder))
             proof = compare.compare(url, list(trained.rows.columns), trained.rows.values.tolist(), expected)
             step.done(proof)
@@ -135,22 +147,6 @@ def together(*works: Callable[[], Any]) -> list[Any]:
     if len(told) > 1 and len(told) == len(errors):
         raise UserError("\n".join(error.message for error in told), told[0].hint)
     return [future.result() for future in futures]
-
-
-def give_back(state: State) -> None:
-    """After sudo: the user owns what the user's tools read and write; machines and databases stay root's."""
-    user, group = int(os.environ.get("SUDO_UID", "0")), int(os.environ.get("SUDO_GID", "0"))
-    if not user:
-        return
-    os.chown(state.slipway, user, group)
-    for top in state.slipway.iterdir():
-        if top == state.folder:
-            os.chown(top, user, group)
-            for file in top.glob("*.json"):
-                os.chown(file, user, group)
-            continue
-        for path in (top, *top.rglob("*")):
-            os.chown(path, user, group, follow_symlinks=False)
 
 
 def main() -> None:

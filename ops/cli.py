@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ops import deployment, release, store
+from ops import deployment, release, standby, store
 from ops.errors import reported
 
 
@@ -63,6 +63,22 @@ def set_(deployment_id: str) -> None:
     """Makes ID the current deployment. It is the commit of a rollout: nodes are activated before it, by deploy.yml."""
     with reported("slipway pointer set"):
         store.current().point(deployment_id)
+
+
+@main.command("drain")
+@click.argument("instance_id", metavar="INSTANCE-ID")
+def drain(instance_id: str) -> None:
+    """Takes a node out of the balancer without losing a request, for a reboot or a reload (ASG Standby)."""
+    with reported("slipway drain"):
+        standby.drain(instance_id)
+
+
+@main.command("undrain")
+@click.argument("instance_id", metavar="INSTANCE-ID")
+def undrain(instance_id: str) -> None:
+    """Brings a drained node back, and waits until the balancer finds it healthy."""
+    with reported("slipway undrain"):
+        standby.undrain(instance_id)
 
 
 def _say(text: str) -> None:

@@ -41,6 +41,7 @@ class Registered:
 
     version: str
     ours: bool
+    model: str = MODEL
 
 
 def train() -> Trained:

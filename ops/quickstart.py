@@ -47,7 +47,8 @@ def clean() -> int:
         return status
     for name in GENERATED:
         shutil.rmtree(CHECKOUT / name, ignore_errors=True)
-    return 0
+    left = [str(CHECKOUT / name) for name in GENERATED if (CHECKOUT / name).exists()]
+    return attached(host.as_root(host.this_host(), ["rm", "-rf", *left])) if left else 0
 
 
 def test(tiers: Sequence[str]) -> int:
@@ -113,9 +114,17 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.chdir(CHECKOUT)
     with reported("slipway"):
-        if arguments.verb in LOCKED:
-            sys.exit(locked(arguments.verb))
-        sys.exit(test(arguments.tiers) if arguments.verb == "test" else PLAIN[arguments.verb]())
+        try:
+            sys.exit(perform(arguments.verb, arguments.tiers))
+        except PermissionError as error:
+            hint = "run it as the user who ran `make up`, or with sudo"
+            raise UserError(f"{error.filename}: {error.strerror}, it belongs to somebody else", hint) from None
+
+
+def perform(verb: str, tiers: Sequence[str]) -> int:
+    if verb in LOCKED:
+        return locked(verb)
+    return test(tiers) if verb == "test" else PLAIN[verb]()
 
 
 LOCKED: dict[str, Callable[[], int]] = {"up": up, "down": down, "clean": clean}

@@ -62,6 +62,8 @@ def build(kind: Kind, progress: Progress = lambda _: None) -> Release:
         digest = canonical.write_tar_zst(tree, archive)
         place = cache / f"{digest}.tar.zst"
         archive.replace(place)
+        if kind == "server" and not (cache / digest).exists():
+            tree.replace(cache / digest)  # `unpacked` wants it for the first deployment
         release = Release(digest, str(place))
         written = Path(folder) / "record"
         written.write_text(json.dumps(asdict(release)))

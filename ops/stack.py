@@ -20,6 +20,7 @@ from ops.steps import Step
 # ` +  aws:ec2:Vpc slipway-local creating (0s)`: what the engine prints without a terminal, one line per event.
 EVENT = re.compile(r"^ *[-+~@]+ +(?P<type>\w+:[\w:/.-]+) (?P<name>\S+) (?P<verb>\w+)(?P<rest>.*)$")
 FLAGS = ("--stack", STACK, "--yes", "--non-interactive", "--color", "never")
+CONSEQUENCE = "an unhandled error occurred: program exited"
 MISMATCH = (
     "Pulumi.local.yaml's encryptionsalt and .slipway/passphrase do not belong together: "
     "restore the committed file (`git checkout Pulumi.local.yaml`) and run this again"
@@ -100,6 +101,7 @@ def explained(error: CommandError) -> UserError:
         return UserError("wrong passphrase for the stack's secrets", MISMATCH)
     if "passphrase must be set" in text:
         return UserError("no passphrase for the stack's secrets", "use the stack's environment: `. .slipway/env`")
-    lines = [line.strip() for line in text.splitlines() if "error:" in line]
-    reason = "; ".join(dict.fromkeys(lines)) or error.reason
+    lines = [line.strip().removeprefix("error: ") for line in text.splitlines() if line.strip().startswith("error:")]
+    known = dict.fromkeys(line for line in lines if CONSEQUENCE not in line)
+    reason = "; ".join(known) or error.reason
     return UserError(f"{os.path.basename(error.argv[0])} {error.argv[1]} failed: {reason}", error.hint)

@@ -1,9 +1,8 @@
 """What `make up` says at its end: addresses, a line to paste, where the password is, and how to take it all down."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
-
-import pandas
 
 TEXT = """
 Slipway is up: {url}
@@ -17,13 +16,11 @@ Slipway is up: {url}
 """
 
 
-def curl(url: str, rows: pandas.DataFrame) -> str:
-    """A command that asks for the first row's prediction when pasted into a shell."""
-    row = json.loads(rows.head(1).to_json(orient="records", double_precision=6))[0]
+def curl(url: str, row: Mapping[str, float]) -> str:
+    """A command that asks for one row's prediction when pasted into a shell."""
     return f"curl -s {url}/predict -H 'Content-Type: application/json' -d '{json.dumps(row)}'"
 
 
-def summary(outputs: dict[str, Any], rows: pandas.DataFrame, proof: str) -> str:
-    return TEXT.format(
-        url=outputs["url"], mlflow_url=outputs["mlflow_url"], curl=curl(outputs["url"], rows), proof=proof
-    )
+def summary(outputs: Mapping[str, Any], row: Mapping[str, float], proof: str) -> str:
+    url = outputs["url"]
+    return TEXT.format(url=url, mlflow_url=outputs["mlflow_url"], curl=curl(url, row), proof=proof)

@@ -10,8 +10,8 @@ import sys
 
 from localcloud.state import State
 from ops import environment
-from ops.bringup import give_back
 from ops.errors import UserError, reported
+from ops.ownership import give_back
 from ops.run import follow
 from ops.stack import Stack
 from ops.steps import Steps

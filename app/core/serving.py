@@ -20,8 +20,8 @@ from app.core.model import LoadedModel, load, predict
 
 QUEUE_LIMIT = 48  # predictions waiting in one worker; below gunicorn's threads, so that health checks find a free one
 HOW_TO_DELIVER = (
-    "to deliver one, register it in MLflow and set its alias: "
-    'MlflowClient().set_registered_model_alias("<name>", "champion", "<version>"), then run `slipway promote <name>`'
+    "to deliver one, log it with an input example and register it in MLflow, set its alias champion, "
+    "make a deployment of it with `slipway deployment make NAME@champion`, and roll that out with playbooks/deploy.yml"
 )
 
 log = logging.getLogger(__name__)

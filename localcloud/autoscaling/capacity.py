@@ -25,7 +25,7 @@ def step(backend: Any, group: Any) -> None:
     if misplaced and len(members) <= wanted:
         wanted += 1
     if len(members) < wanted:
-        launch(group, wanted - len(members), instance_refresh.numbered(group))
+        launch(group, wanted - len(members))
     elif len(members) > group.desired_capacity:
         settled = [state for state in members if state not in misplaced]
         if misplaced and not all(health.ready(backend, group, state, 0) for state in settled):
@@ -73,14 +73,17 @@ def _version(state: Any) -> int:
     return int((state.launched_with or {}).get("Version", 0))
 
 
-def launch(group: Any, count: int, specification: dict[str, Any]) -> None:
-    """`count` new members. What EC2 refuses becomes a failed activity, tried again later and later."""
+def launch(group: Any, count: int, specification: dict[str, Any] | None = None) -> None:
+    """`count` new members, of the group's own template unless a refresh names one.
+
+    What EC2 refuses becomes a failed activity, and is tried again later and later.
+    """
     retry_at = getattr(group, "retry_at", None)
     if suspended(group, "Launch") or group.status or (retry_at and now() < retry_at):
         return
     for _ in range(count):
         try:
-            _launch_one(group, specification)
+            _launch_one(group, specification or instance_refresh.numbered(group))
             group.launch_failures = 0
         except ServiceException as error:
             _failed(group, error)

@@ -2,7 +2,8 @@
 
 Targets, their health and who may connect change through the runtime API. Listeners, rules, certificates and health
 checks are HAProxy's configuration: for those a second HAProxy takes the same sockets over, with the healthy targets
-known from its first moment, and the first ends with its last connection. HAProxy is never reloaded in place.
+known from its first moment. The first asks its kept connections to close, and within a minute ends; until then they
+follow the old rules and the targets of that moment. HAProxy is never reloaded in place.
 """
 
 import time
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
-from localcloud.balancer import config
+from localcloud.balancer import config, names
 from localcloud.balancer.haproxy import Haproxy
 from localcloud.balancer.publish import Publisher
 from localcloud.balancer.runtime import Row
@@ -44,7 +45,7 @@ class Balancer:
         """One turn. `sources` are the networks that may connect, by listener port. Returns HAProxy's complaints."""
         self._stand(record)
         self.publisher.keep({each.port for each in record.listeners})
-        allowed = {config.sources_file(each): sources[each.port] for each in record.listeners}
+        allowed = {names.sources_file(each): sources[each.port] for each in record.listeners}
         complaints = self._serve(record, groups, allowed)
         if self._current is None:
             return complaints
@@ -52,7 +53,8 @@ class Balancer:
         rows = by_name(self._current.runtime.rows())
         for group in config.used_groups(record, groups):
             complaints += self._follow(self._current, record, group, rows)
-        return complaints
+        # One that is about to be replaced need not know a new target group.
+        return [] if self._next else complaints
 
     def _stand(self, record: LoadBalancer) -> None:
         """Puts the balancer's own addresses on the bridge, once each."""
@@ -70,6 +72,9 @@ class Balancer:
                 self._current.retire()
                 self._retired.append(self._current)
             self._current, self._next = self._next, None
+        if not record.listeners and self._current:
+            self._current.stop()
+            self._current, self._shape = None, ""
         if not record.listeners or self._next:
             return []
         certificates = {arn: self._bundle(arn) for each in record.listeners for arn in each.certificate_arns}
@@ -84,7 +89,7 @@ class Balancer:
         warm = {arn: self._warm(group) for arn, group in groups.items()}
         admin = successor.admin.fileno()
         files = config.render(record, groups, descriptors, certificates, admin=admin, warm=warm)
-        words = self._image.command(successor.argv, binds={successor.folder: config.FOLDER})
+        words = self._image.command(successor.argv, binds={successor.folder: names.FOLDER})
         successor.write(files, allowed)
         successor.start(words, self.publisher.sockets.values(), self._network.netns, self._log)
         self._next, self._shape = successor, shape
@@ -113,7 +118,7 @@ class Balancer:
     def _warm(self, group: TargetGroup) -> Sequence[Target]:
         known = self._healthy.get(group.arn, set())
         present = (each for each in group.targets if each.address and each.draining_until is None)
-        return [each for each in present if config.server_name(each) in known]
+        return [each for each in present if names.server_name(each) in known]
 
     def _follow(
         self,
@@ -124,12 +129,12 @@ class Balancer:
     ) -> list[str]:
         """Makes HAProxy's servers the group's targets, and tells the API how they are."""
         watches = self._watches.setdefault(group.arn, {})
-        names = {config.server_name(each) for each in group.targets if each.draining_until is None}
-        for name in watches.keys() - names:
+        known = {names.server_name(each) for each in group.targets if each.draining_until is None}
+        for name in watches.keys() - known:
             del watches[name]
         turn = Group(record, group, rows, watches, time.monotonic(), datetime.now(UTC))
         complaints = haproxy.runtime.tell(turn.plan())
-        verdicts = {config.server_name(each): (each, *turn.verdict(each)) for each in group.targets}
+        verdicts = {names.server_name(each): (each, *turn.verdict(each)) for each in group.targets}
         self._healthy[group.arn] = {name for name, (_, health, _) in verdicts.items() if health == "healthy"}
         for target, health, reason in verdicts.values():
             self._world.set_target_health(group.arn, target, health, reason)

@@ -11,13 +11,13 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from localcloud.balancer import rules
-from localcloud.model import Listener, ListenerRule, LoadBalancer, Target, TargetGroup
+from localcloud.balancer.frontend import bodies, certificate_file, frontend
+from localcloud.balancer.names import FOLDER, everyone, healthy, server_name
+from localcloud.model import LoadBalancer, Target, TargetGroup
 
-FOLDER = "/run/slipway-balancer"  # where HAProxy sees the files of its configuration
 CONNECT_SECONDS = 10
-DRAIN_SECONDS = 30
-MINIMUM_TLS = {"TLS13-1-3": "TLSv1.3", "TLS13-1-2": "TLSv1.2", "TLS-1-2": "TLSv1.2", "FS-1-2": "TLSv1.2"}
-BODILESS = ("204", "304")
+DRAIN_SECONDS = 60
+SPREAD_SECONDS = 10  # a kept connection is told so with an answer, and seldom closed while a request is on its way
 PAGE = "<html>\n<head><title>{0}</title></head>\n<body>\n<center><h1>{0}</h1></center>\n</body>\n</html>\n"
 
 
@@ -32,20 +32,6 @@ class Files:
     def digest(self) -> str:
         text = "\0".join([self.config, *(f"{name}\0{self.beside[name]}" for name in sorted(self.beside))])
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def healthy(group: TargetGroup) -> str:
-    """The backend that holds a group's targets with their health checks."""
-    return f"healthy-{group.name}"
-
-
-def everyone(group: TargetGroup) -> str:
-    """The backend that holds them without: used while none is healthy."""
-    return f"all-{group.name}"
-
-
-def server_name(target: Target) -> str:
-    return f"{target.id}:{target.port}"
 
 
 def server_options(group: TargetGroup, source: IPv4Address, *, checked: bool) -> str:
@@ -67,10 +53,6 @@ def source_of(balancer: LoadBalancer, target: Target) -> IPv4Address:
     return balancer.addresses[int(target.address) % len(balancer.addresses)]
 
 
-def sources_file(listener: Listener) -> str:
-    return f"sources-{listener.port}"
-
-
 def render(
     balancer: LoadBalancer,
     groups: Mapping[str, TargetGroup],
@@ -87,9 +69,9 @@ def render(
     beside = {"502.http": _bad_gateway()}
     sections = [_global(admin), _defaults(balancer)]
     for listener in balancer.listeners:
-        sections.append(_frontend(balancer, listener, groups, descriptors[listener.port]))
-        beside |= {_certificate_file(arn): certificates[arn] for arn in listener.certificate_arns}
-        beside |= {name: rule.action.body for name, rule in _bodies(listener).items()}
+        sections.append(frontend(balancer, listener, groups, descriptors[listener.port]))
+        beside |= {certificate_file(arn): certificates[arn] for arn in listener.certificate_arns}
+        beside |= {name: rule.action.body for name, rule in bodies(listener).items()}
     for group in used:
         sections += _backends(balancer, group, warm.get(group.arn, ()))
     sections.append(_unavailable())
@@ -109,6 +91,7 @@ def _global(admin: int) -> list[str]:
         f"stats socket fd@{admin} level admin",
         "maxconn 8000",
         f"hard-stop-after {DRAIN_SECONDS}s",
+        f"close-spread-time {SPREAD_SECONDS}s",
         "ssl-default-bind-options no-tls-tickets",
     ]
 
@@ -133,71 +116,6 @@ def _defaults(balancer: LoadBalancer) -> list[str]:
         # HAProxy says 503 when it cannot connect; an ALB says 502, and 503 only when there is no target at all.
         f"errorfile 503 {FOLDER}/502.http",
     ]
-
-
-def _frontend(
-    balancer: LoadBalancer, listener: Listener, groups: Mapping[str, TargetGroup], descriptor: int
-) -> list[str]:
-    numbered = list(enumerate(listener.rules))
-    files = {id(rule): name for name, rule in _bodies(listener).items()}
-    lines = [
-        f"frontend listener-{listener.port}",
-        f"bind fd@{descriptor}{_tls(listener)}",
-        f"acl allowed src -f {FOLDER}/{sources_file(listener)}",
-        "tcp-request connection silent-drop unless allowed",
-        *_headers(balancer, listener),
-        *rules.choose(listener.rules),
-    ]
-    for number, rule in numbered:
-        name = files.get(id(rule))
-        lines += rules.answer(number, rule.action, f"{FOLDER}/{name}" if name else None)
-        lines += rules.shares(number, rule.action)
-    for number, rule in numbered:
-        weights = rule.action.weights.items()
-        backends = [(healthy(groups[arn]), everyone(groups[arn]), weight) for arn, weight in weights if arn in groups]
-        lines += rules.forward(number, rule.action, backends)
-    return [*lines, f"default_backend {rules.NONE}"]
-
-
-def _headers(balancer: LoadBalancer, listener: Listener) -> list[str]:
-    """What an ALB adds to a request, and drops from it."""
-    protocol = listener.protocol.lower()
-    dropped = [r"http-request del-header '^(?![A-Za-z0-9-]+$)' -m reg"] if balancer.drop_invalid_header_fields else []
-    return [
-        *dropped,
-        "http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
-        f"http-request set-var(txn.port) str({listener.port})",
-        f"http-request set-var(txn.protocol) str({protocol})",
-        "http-request set-header X-Forwarded-For '%[req.fhdr(X-Forwarded-For)], %[src]' "
-        "if { req.fhdr(X-Forwarded-For) -m found }",
-        "http-request set-header X-Forwarded-For %[src] unless { req.fhdr(X-Forwarded-For) -m found }",
-        f"http-request set-header X-Forwarded-Proto {protocol}",
-        f"http-request set-header X-Forwarded-Port {listener.port}",
-        "http-request set-header X-Amzn-Trace-Id Root=1-%[date,hex,bytes(8,8),lower]-%[uuid,regsub(-,,g),bytes(0,24)] "
-        "unless { req.hdr(X-Amzn-Trace-Id) -m found }",
-    ]
-
-
-def _tls(listener: Listener) -> str:
-    if listener.protocol != "HTTPS":
-        return ""
-    bundles = " ".join(f"crt {FOLDER}/{_certificate_file(arn)}" for arn in listener.certificate_arns)
-    policy = listener.ssl_policy or ""
-    minimum = next((version for name, version in MINIMUM_TLS.items() if name in policy), "TLSv1.0")
-    return f" ssl {bundles} alpn h2,http/1.1 ssl-min-ver {minimum}"
-
-
-def _certificate_file(arn: str) -> str:
-    return f"certificate-{arn.rpartition('/')[2]}.pem"
-
-
-def _bodies(listener: Listener) -> dict[str, ListenerRule]:
-    """The rules with a fixed body, by the name of the file that holds it: a body may hold anything, a line may not."""
-    return {
-        f"body-{listener.port}-{number}": rule
-        for number, rule in enumerate(listener.rules)
-        if rule.action.kind == "fixed-response" and rule.action.body and rule.action.status not in BODILESS
-    }
 
 
 def _backends(balancer: LoadBalancer, group: TargetGroup, warm: Sequence[Target]) -> list[list[str]]:

@@ -11,7 +11,8 @@ import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from localcloud.balancer.config import FOLDER, Files
+from localcloud.balancer.config import Files
+from localcloud.balancer.names import FOLDER
 from localcloud.balancer.runtime import Runtime, listen
 from localcloud.process import Process, spawn
 
@@ -66,11 +67,11 @@ class Haproxy:
     def allow(self, sources: dict[str, set[str]]) -> list[str]:
         """Changes who may connect, and returns complaints. The new are let in before the old are shut out."""
         commands = []
-        for name, networks in sources.items():
-            present = self.sources.get(name, set())
+        for name, present in self.sources.items():
+            networks = sources.get(name, set())
             commands += [f"add acl {FOLDER}/{name} {each}" for each in sorted(networks - present)]
             commands += [f"del acl {FOLDER}/{name} {each}" for each in sorted(present - networks)]
-        self.sources = sources
+        self.sources = {name: sources.get(name, set()) for name in self.sources}
         return self.runtime.tell(commands)
 
     def retire(self) -> None:

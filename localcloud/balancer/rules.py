@@ -96,6 +96,7 @@ def forward(number: int, action: Action, backends: Sequence[tuple[str, str, int]
     """The lines that send a request on. `backends` are (healthy, fail-open, weight) of the rule's target groups.
 
     A group without a healthy target sends to all of its targets, as an ALB does; one without any answers 503.
+    To a process that has handed over, and ends with its last connection, its backends count as empty though they work.
     """
     chosen = f"{{ var(txn.rule) -m int {number} }}"
     weighted = [each for each in backends if each[2] > 0]
@@ -103,7 +104,8 @@ def forward(number: int, action: Action, backends: Sequence[tuple[str, str, int]
     for healthy, all_targets, weight in weighted:
         below += weight
         share = f" {{ var(txn.share{number}) -m int lt {below} }}" if len(weighted) > 1 else ""
-        lines.append(f"use_backend {healthy} if {chosen}{share} {{ nbsrv({healthy}) gt 0 }}")
+        usable = f"{{ nbsrv({healthy}) gt 0 }} || {chosen}{share} {{ stopping }}"
+        lines.append(f"use_backend {healthy} if {chosen}{share} {usable}")
         lines.append(f"use_backend {all_targets} if {chosen}{share} {{ nbsrv({all_targets}) gt 0 }}")
         lines.append(f"use_backend {NONE} if {chosen}{share}")
     return lines if action.kind == "forward" else []

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from localcloud.balancer.config import everyone, healthy, server_name, server_options, source_of
+from localcloud.balancer.config import server_options, source_of
+from localcloud.balancer.names import everyone, healthy, server_name
 from localcloud.balancer.runtime import Row
 from localcloud.model import LoadBalancer, Target, TargetGroup, TargetHealth
 

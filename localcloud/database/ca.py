@@ -4,6 +4,7 @@ One per state folder, kept over restarts, so that what has been handed out stays
 """
 
 import os
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,22 +15,28 @@ from cryptography.x509.oid import NameOID
 
 from localcloud.state import State
 
+MAKING = threading.Lock()
 VALID = timedelta(days=3650)
 
 
 def ca_path(state: State) -> Path:
     """The authority's certificate (PEM), made at the first call."""
     certificate, key = state.folder / "ca.pem", state.folder / "ca.key"
-    if not (certificate.exists() and key.exists()):
-        name = _name("Slipway local cloud")
-        private = ec.generate_private_key(ec.SECP256R1())
-        authority = x509.BasicConstraints(ca=True, path_length=0)
-        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-        builder = _builder(name, name, private.public_key())
-        builder = builder.add_extension(authority, critical=True).add_extension(usage, critical=True)
-        write_secret(key, _private_pem(private))
-        certificate.write_bytes(builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    with MAKING:
+        if not (certificate.exists() and key.exists()):
+            _make(certificate, key)
     return certificate
+
+
+def _make(certificate: Path, key: Path) -> None:
+    name = _name("Slipway local cloud")
+    private = ec.generate_private_key(ec.SECP256R1())
+    authority = x509.BasicConstraints(ca=True, path_length=0)
+    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    builder = _builder(name, name, private.public_key())
+    builder = builder.add_extension(authority, critical=True).add_extension(usage, critical=True)
+    write_secret(key, _private_pem(private))
+    certificate.write_bytes(builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
 
 def issue(state: State, host: str) -> tuple[bytes, bytes]:

@@ -1,6 +1,7 @@
 """Keeps a PostgreSQL for each RDS instance of the API, and its master password the secret's.
 
-Starting and removing take seconds, so each is done by a thread of its own; a turn only looks.
+Starting and removing take seconds, so each is done by a thread of its own; a turn only looks. While the file
+`faults/database` exists (`localcloud fault database down`), every database is stopped, its data kept.
 """
 
 import json
@@ -57,7 +58,7 @@ class DatabaseController:
     def __init__(self, world: World, network: Network, image: Image, state: State) -> None:
         self._world, self._network, self._image, self._state = world, network, image, state
         self._kept: dict[str, Kept] = {}
-        self._down = False
+        self._outage = state.faults / "database"
 
     def reconcile(self) -> None:
         records = {each.id: each for each in self._world.databases()}
@@ -72,14 +73,6 @@ class DatabaseController:
         if errors:
             raise errors[0] if len(errors) == 1 else ExceptionGroup("databases", errors)
 
-    def fault(self, *, down: bool) -> None:
-        """An outage of all databases: they stop at once, and start again when it is over."""
-        self._down = down
-        if down:
-            for kept in self._kept.values():
-                kept.settle()
-                kept.postgres.stop()
-
     def _turn(self, record: Database) -> None:
         kept = self._kept.get(record.id)
         if record.status == "deleting":
@@ -91,10 +84,12 @@ class DatabaseController:
                 self._create(record)
             return
         kept.check()
-        if kept.busy or self._down or kept.credentials is None:
+        if kept.busy or kept.credentials is None:
             return
-        if not kept.postgres.alive and record.status != "stopped":
-            kept.do(kept.postgres.start)
+        wanted = record.status != "stopped" and not self._outage.exists()
+        if kept.postgres.alive != wanted:
+            kept.do(kept.postgres.start if wanted else kept.postgres.stop)
+        if not kept.postgres.alive:
             return
         self._rotate(record, kept)
         if record.status == "modifying":

@@ -38,7 +38,9 @@ def argv(shape: Shape) -> list[str]:
         "log-facility=-",
         "conf-file=/dev/null",
         "pid-file",
+        # As root it stays what it is: a change of user or group would clear its wish to die with the daemon.
         "user=root",
+        "group=root",
         "bind-dynamic",
         "interface=br0",
         f"listen-address={RESOLVER}",

@@ -20,6 +20,13 @@ GAPS = (
     "instance_refresh",
     "databases",
     "database_parameters",
+    "dependencies",
+    "security_rules",
+    "buckets",
+    "console",
+    "instance_connect",
+    "stored_values",
+    "operations",
 )
 _installed = False
 

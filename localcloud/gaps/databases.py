@@ -9,20 +9,11 @@ import hashlib
 from typing import Any
 
 from moto.ec2.models import ec2_backends
-from moto.rds.exceptions import InvalidParameterCombination, InvalidParameterValue, RDSClientError
+from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
 from moto.rds.models import DBInstance, RDSBackend
 
+from localcloud.gaps import database_checks
 from localcloud.gaps.patch import AnyFunction, replace, replace_property
-
-# Full versions of RDS for PostgreSQL, newest last; a major version alone means its newest.
-POSTGRES = {
-    "13": ["13.22"],
-    "14": ["14.19"],
-    "15": ["15.12", "15.13", "15.14"],
-    "16": ["16.9", "16.10"],
-    "17": ["17.6"],
-}
-RESERVED_USERS = {"admin", "rdsadmin", "postgres_", "public", "user", "select", "table"}
 
 
 def settle(backend: Any, database_id: str, status: str, reason: str = "") -> None:
@@ -38,9 +29,9 @@ def settle(backend: Any, database_id: str, status: str, reason: str = "") -> Non
 
 
 def _create(original: AnyFunction, self: Any, db_kwargs: Any) -> Any:
-    _check(self, db_kwargs)
+    database_checks.check(self, db_kwargs)
     if db_kwargs.get("engine") == "postgres":
-        db_kwargs["engine_version"] = _version(db_kwargs.get("engine_version"))
+        db_kwargs["engine_version"] = database_checks.version(db_kwargs.get("engine_version"))
     database = original(self, db_kwargs)
     database.status = "creating"
     digest = hashlib.sha256(f"{self.account_id}{self.region_name}".encode()).hexdigest()
@@ -48,34 +39,6 @@ def _create(original: AnyFunction, self: Any, db_kwargs: Any) -> Any:
     database.dbi_resource_id = f"db-{hashlib.sha256(database.host.encode()).hexdigest()[:26].upper()}"
     _place(self, database, db_kwargs.get("availability_zone"))
     return database
-
-
-def _check(backend: Any, request: Any) -> None:
-    user = str(request.get("master_username") or "")
-    if request.get("engine") == "postgres" and user.lower() in RESERVED_USERS:
-        raise InvalidParameterValue(f"MasterUsername {user} cannot be used as it is a reserved word used by the engine")
-    if request.get("manage_master_user_password") and request.get("master_user_password"):
-        raise InvalidParameterCombination(
-            "You can't specify MasterUserPassword when ManageMasterUserPassword is enabled."
-        )
-    if not request.get("manage_master_user_password") and not request.get("master_user_password"):
-        raise InvalidParameterValue("The parameter MasterUserPassword must be provided and must not be blank.")
-    if not str(request.get("db_instance_class") or "").startswith("db."):
-        raise InvalidParameterValue(f"Invalid DB Instance class: {request.get('db_instance_class')}")
-    ec2 = ec2_backends[backend.account_id][backend.region_name]
-    for group in request.get("vpc_security_group_ids") or []:
-        if ec2.get_security_group_from_id(group) is None:
-            raise InvalidParameterValue(f"Invalid security group, groupId= {group}, groupName=")
-
-
-def _version(asked: str | None) -> str:
-    wanted = str(asked or max(POSTGRES, key=int))
-    for major, versions in POSTGRES.items():
-        if wanted == major:
-            return versions[-1]
-        if wanted in versions:
-            return wanted
-    raise InvalidParameterCombination(f"Cannot find version {wanted} for postgres")
 
 
 def _place(backend: Any, database: Any, zone: str | None) -> None:
@@ -101,25 +64,14 @@ def _modify(original: AnyFunction, self: Any, db_instance_identifier: str, db_kw
             "InvalidDBInstanceState", f"Database instance is not in available state: it is {database.status}."
         )
     if db_kwargs.get("engine_version"):
-        db_kwargs["engine_version"] = _upgrade(
-            database.engine_version, _version(db_kwargs["engine_version"]), db_kwargs
+        db_kwargs["engine_version"] = database_checks.upgrade(
+            database.engine_version, database_checks.version(db_kwargs["engine_version"]), db_kwargs
         )
     database = original(self, db_instance_identifier, db_kwargs)
     if groups := db_kwargs.get("vpc_security_group_ids"):
         ec2 = ec2_backends[self.account_id][self.region_name]
         database.interface._group_set = [ec2.get_security_group_from_id(group) for group in groups]
     return database
-
-
-def _upgrade(has: str, wanted: str, request: Any) -> str:
-    majors = [int(version.split(".")[0]) for version in (has, wanted)]
-    if majors[1] < majors[0]:
-        raise InvalidParameterCombination(f"Cannot upgrade postgres from {has} to {wanted}")
-    if majors[1] > majors[0] and not request.get("allow_major_version_upgrade"):
-        raise InvalidParameterCombination(
-            "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
-        )
-    return has if majors[0] == majors[1] and wanted < has else wanted
 
 
 _moto_delete: AnyFunction

@@ -13,7 +13,9 @@ from moto import settings
 from moto.ec2.models import amis
 
 IMAGES = Path(__file__).with_name("images.json")
+ACCOUNT = "123456789012"
 ENVIRONMENT = {
+    "MOTO_ACCOUNT_ID": ACCOUNT,
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
     "MOTO_ENABLE_AMI_VALIDATION": "1",
     "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "1",

@@ -4,6 +4,7 @@ Refusals are EC2's: 401 without a valid token, 403 when the endpoint is off or a
 (`X-Forwarded-For`). A hop limit cannot be enforced here: there is no hop between a machine and the bridge.
 """
 
+import logging
 import socket
 import sys
 import threading
@@ -18,6 +19,8 @@ from urllib.parse import unquote, urlsplit
 from localcloud.imds.metadata import VERSIONS, find, tree
 from localcloud.imds.session import MAX_TTL_SECONDS, Credentials, Tokens
 from localcloud.model import Instance, World
+
+log = logging.getLogger("localcloud.imds")
 
 TOKEN_PATH = "/latest/api/token"  # noqa: S105  a path, no secret
 TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
@@ -133,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
         return "EC2ws"
 
     def log_message(self, format: str, *args: Any) -> None:
-        print(f"imds: {self.client_address[0]} {format % args}", flush=True)
+        log.info("%s %s", self.client_address[0], format % args)
 
 
 class Server(ThreadingHTTPServer):

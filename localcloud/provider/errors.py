@@ -21,10 +21,17 @@ class CancelledError(Exception):
     """The engine told the provider to stop; what was under way is reported as unfinished."""
 
 
+def _refusal(error: BaseException | None) -> BaseException | None:
+    """The refusal by AWS that an error is, or was made from (boto3's transfers wrap it)."""
+    while error is not None and not isinstance(getattr(error, "response", None), dict):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def code(error: BaseException) -> str:
     """The error code of a refusal by AWS (`InvalidVpcID.NotFound`), or the empty string for anything else."""
-    response: Any = getattr(error, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+    refusal: Any = _refusal(error)
+    return str(refusal.response.get("Error", {}).get("Code", "")) if refusal else ""
 
 
 def gone(error: BaseException) -> bool:
@@ -34,9 +41,8 @@ def gone(error: BaseException) -> bool:
 
 def text(error: BaseException) -> str:
     """One line for the engine: AWS's operation, code and message, or the exception's own text."""
-    response: Any = getattr(error, "response", None)
-    if isinstance(response, dict):
-        refused = response.get("Error", {})
-        operation = getattr(error, "operation_name", "the call")
-        return f"{operation}: {refused.get('Code')}: {refused.get('Message')}"
-    return str(error) or type(error).__name__
+    refusal: Any = _refusal(error)
+    if refusal is None:
+        return str(error) or type(error).__name__
+    said = refusal.response.get("Error", {})
+    return f"{getattr(refusal, 'operation_name', 'the call')}: {said.get('Code')}: {said.get('Message')}"

@@ -135,7 +135,9 @@ def same(spec: Field, one: Any, other: Any) -> bool:
     """Whether two values of a field mean the same to AWS."""
     if one is UNKNOWN or other is UNKNOWN:
         return one is other
-    if empty(one) or empty(other):
+    if spec.kind == "block":
+        one, other = one or {}, other or {}
+    elif empty(one) or empty(other):
         return empty(one) and empty(other)
     if spec.equal:
         return spec.equal(one, other)

@@ -21,7 +21,7 @@ def settle(fields: Fields, read: Mapping[str, Any], prior: Mapping[str, Any]) ->
             continue
         if (spec.local and name not in outputs) or (name in outputs and same(spec, outputs[name], before)):
             outputs[name] = _keep(spec, outputs.get(name), before)
-        elif empty(before) and name not in outputs:
+        elif name not in outputs and same(spec, None, before):
             outputs[name] = before
         elif spec.kind == "block" and isinstance(before, Mapping) and isinstance(outputs.get(name), Mapping):
             outputs[name] = settle(spec.fields, outputs[name], before)
@@ -52,7 +52,7 @@ def inputs_of(fields: Fields, outputs: Mapping[str, Any], prior: Mapping[str, An
         if before is None and (spec.computed or empty(value) or value == spec.default):
             continue
         if value is None:
-            if before is not None and empty(before):
+            if before is not None and same(spec, None, before):
                 inputs[name] = before
             continue
         inputs[name] = _project(spec, value, before)

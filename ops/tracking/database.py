@@ -97,9 +97,12 @@ def _make(connection: psycopg.Connection, password: str) -> None:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))
     connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
+    database = sql.Identifier(DATABASE)
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
-        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), role))
-        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(DATABASE)))
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+    # RDS makes the first database itself, as the master user's; its owner alone may make tables in it.
+    connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, role))
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
 
 
 def _unreachable(server: Server, user: str, error: psycopg.OperationalError) -> UserError:

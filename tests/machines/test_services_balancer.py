@@ -1,78 +1,15 @@
-"""HAProxy as an Application Load Balancer, between real sockets: the host's loopback and two targets on the bridge."""
+"""Health, draining and failures of targets, as an Application Load Balancer treats them."""
 
 import json
-import os
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Network
 
-import pytest
+from tests.machines.balancer_stage import NEEDS, OPEN, A, B, Stage, balancer_stage, load  # noqa: F401
+from tests.machines.services import get, who
 
-from localcloud.balancer import BalancerController
-from localcloud.image import Image
-from localcloud.model import Action, ListenerRule, Rule, SecurityGroup, Target
-from tests.machines.services import Backend, Lab, eventually, get, lab, who
-from tests.worlds import BALANCER, DEFAULT_RULE, FORWARD, GROUP, LISTENER, FakeWorld, a_target
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not Image().ready, reason="needs root and the local image")
-
-OPEN = SecurityGroup(
-    id="sg-0web",
-    vpc_id="vpc-0a",
-    rules=(Rule(direction="ingress", protocol="tcp", port_from=1, port_to=65535, cidr=IPv4Network("127.0.0.0/8")),),
-)
-A, B = a_target("i-0a", "10.0.1.11"), a_target("i-0b", "10.0.1.12")
-
-
-@dataclass
-class Stage:
-    lab: Lab
-    world: FakeWorld
-    controller: BalancerController
-    a: Backend
-    b: Backend
-
-    @property
-    def port(self) -> int:
-        return next(iter(self.controller.published.values()))
-
-    def until(self, check: Callable[[], bool], what: str, seconds: float = 15) -> float:
-        return eventually(check, what, self.controller.reconcile, seconds)
-
-    def health(self, target: Target) -> str:
-        return self.world.health.get(target.id, ("", ""))[0]
-
-    def register(self, *targets: Target) -> None:
-        self.world.targets = [replace(GROUP, targets=targets)]
-
-    def both_healthy(self) -> None:
-        self.register(A, B)
-        self.until(lambda: self.health(A) == self.health(B) == "healthy", f"two healthy targets: {self.world.health}")
-
-
-@pytest.fixture
-def stage() -> Iterator[Stage]:
-    with lab() as found:
-        world = FakeWorld()
-        world.groups = [OPEN]
-        world.balancers = [BALANCER]
-        world.targets = [GROUP]
-        a = found.serve("a", "10.0.1.11/24")
-        b = found.serve("b", "10.0.1.12/24")
-        controller = BalancerController(world, found.network, Image(), found.state)
-        try:
-            stage = Stage(found, world, controller, a, b)
-            stage.until(
-                lambda: bool(controller.published) and get(stage.port, "/")[0] == 404, "a balancer that answers"
-            )
-            yield stage
-        finally:
-            controller.stop()
-            print(found.state.log("balancer").read_text())
+pytestmark = NEEDS
 
 
 def test_targets_come_in_by_their_first_good_check_and_share_the_load(stage: Stage) -> None:
@@ -82,10 +19,6 @@ def test_targets_come_in_by_their_first_good_check_and_share_the_load(stage: Sta
 
 def test_a_group_without_targets_answers_503(stage: Stage) -> None:
     assert get(stage.port, "/predict")[0] == 503
-
-
-def test_what_no_rule_forwards_gets_the_default_rules_answer(stage: Stage) -> None:
-    assert get(stage.port, "/metrics") == (404, '{"error": "not found"}')
 
 
 def test_a_target_sees_the_balancers_address_and_who_asked(stage: Stage) -> None:
@@ -152,74 +85,14 @@ def test_a_dead_target_costs_a_502_until_its_checks_have_failed(stage: Stage) ->
     assert stage.world.health[A.id][1] == "Target.FailedHealthChecks"
 
 
-def test_rules_look_at_path_host_method_and_header(stage: Stage) -> None:
-    def fixed(status: int) -> Action:
-        return Action(kind="fixed-response", status=str(status), content_type="text/plain", body=f"it's {status}\n")
-
-    rules = (
-        ListenerRule(arn="1", priority=1, path_patterns=("/p/*/x?",), action=fixed(201)),
-        ListenerRule(arn="2", priority=2, host_headers=("*.Example.com",), methods=("POST",), action=fixed(202)),
-        ListenerRule(arn="3", priority=3, headers={"X-Kind": ("a*",)}, action=fixed(203)),
-        ListenerRule(arn="4", priority=4, source_cidrs=(IPv4Network("192.0.2.0/24"),), action=fixed(204)),
-        ListenerRule(
-            arn="5",
-            priority=5,
-            path_patterns=("/old",),
-            action=Action(kind="redirect", redirect={"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}),
-        ),
-        ListenerRule(arn="6", priority=6, path_patterns=("/predict",), action=FORWARD),
-        DEFAULT_RULE,
-    )
+def test_a_target_that_leaves_and_comes_back_costs_no_request(stage: Stage) -> None:
     stage.both_healthy()
-    stage.world.balancers = [replace(BALANCER, listeners=(replace(LISTENER, rules=rules),))]
-    stage.until(lambda: get(stage.port, "/p/q/x1")[0] == 201, "the new rules")
-    assert get(stage.port, "/p/q/x1") == (201, "it's 201\n")
-    assert get(stage.port, "/p/q/x12")[0] == 404
-    assert get(stage.port, "/any", {"Host": "a.example.com:8080"}, "POST")[0] == 202
-    assert get(stage.port, "/any", {"Host": "a.example.com"})[0] == 404
-    assert get(stage.port, "/any", {"X-Kind": "abc"})[0] == 203
-    assert get(stage.port, "/old?a=1")[0] == 301
-    assert who(stage.port) in ("a", "b"), "a target that was healthy serves from the first moment of the hand-over"
-
-
-def test_a_change_of_rules_refuses_no_connection(stage: Stage) -> None:
-    stage.both_healthy()
-    seen: list[int] = []
-    done = threading.Event()
-
-    def load() -> None:
-        while not done.is_set():
-            seen.append(get(stage.port, "/predict")[0])
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    for status in ("410", "451", "404"):
-        action = replace(DEFAULT_RULE.action, status=status)
-        rules = (*LISTENER.rules[:-1], replace(DEFAULT_RULE, action=action))
-        stage.world.balancers = [replace(BALANCER, listeners=(replace(LISTENER, rules=rules),))]
-        stage.until(lambda status=status: get(stage.port, "/x")[0] == int(status), "the changed rule")  # type: ignore[misc]
-    done.set()
-    thread.join()
-    assert set(seen) == {200}, f"{len(seen)} requests"
-
-
-def test_a_taken_port_gives_the_next_free_one(stage: Stage) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        listener = replace(LISTENER, port=port)
-        stage.world.balancers = [replace(BALANCER, listeners=(listener,))]
-        stage.until(lambda: str(port) in stage.controller.published, "the listener to be published")
-        assert stage.controller.published[str(port)] > port
-
-
-def test_who_is_not_let_in_by_the_security_group_gets_no_answer(stage: Stage) -> None:
-    stage.world.groups = [replace(OPEN, rules=())]
-    stage.controller.reconcile()
-    with pytest.raises(OSError, match=r"reset|timed out"):
-        get(stage.port, "/")
-    stage.world.groups = [OPEN]
-    stage.controller.reconcile()
-    assert get(stage.port, "/")[0] == 404
+    with load(stage.port) as seen:
+        for _ in range(3):
+            stage.register(replace(A, draining_until=datetime.now(UTC) + timedelta(seconds=10)), B)
+            stage.until(lambda: stage.health(A) == "unused", "the drain")
+            stage.both_healthy()
+    assert set(seen) == {"200"}, f"{len(seen)} requests"
 
 
 def test_a_killed_haproxy_is_started_again(stage: Stage) -> None:

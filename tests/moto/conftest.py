@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.moto.cloud import ENVIRONMENT, moto_cloud
+from tests.moto.cloud import ENVIRONMENT, instant_cloud
 from tests.moto.engine import Stack
+from tests.moto.local_api import LocalApi, local_api
 
 ENGINE_VERSION = "3.259.0"
 
@@ -26,7 +27,7 @@ def pulumi() -> Path:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[str]:
-    with moto_cloud() as endpoint:
+    with instant_cloud() as endpoint:
         yield endpoint
 
 
@@ -41,3 +42,10 @@ def stack(pulumi: Path, cloud: str, tmp_path: Path) -> Callable[..., Stack]:
         return made
 
     return make
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[LocalApi]:
+    """The API in this process, for what has to be set behind its back."""
+    with local_api() as running:
+        yield running

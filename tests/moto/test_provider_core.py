@@ -1,12 +1,10 @@
 """The provider under the real engine: a life from nothing to nothing, with everything that happens in between."""
 
 from collections.abc import Callable
-from typing import Any
 
-import boto3
 import pytest
 
-from tests.moto.cloud import ENVIRONMENT
+from tests.moto.cloud import client
 from tests.moto.engine import Stack
 
 NETWORK = """
@@ -20,16 +18,6 @@ group = aws.ec2.SecurityGroup("group", vpc_id=vpc.id, ingress=[
     {{"protocol": "tcp", "from_port": {port}, "to_port": {port}, "cidr_blocks": ["10.7.0.0/16"]}}], opts=opts)
 pulumi.export("vpc", vpc.id)
 """
-
-
-def ec2(cloud: str) -> Any:
-    return boto3.client(
-        "ec2",
-        endpoint_url=cloud,
-        region_name="us-east-1",
-        aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def program(subnet: str = "10.7.1.0/24", port: int = 8080) -> str:
@@ -47,14 +35,14 @@ def test_a_stack_lives_from_up_to_destroy(stack: Callable[..., Stack], cloud: st
     network.up("--expect-no-changes")
     network.run("refresh", "--yes", "--skip-preview", "--expect-no-changes")
 
-    client = ec2(cloud)
-    client.delete_tags(Resources=[vpc["id"]], Tags=[{"Key": "Name"}])
+    ec2 = client("ec2", cloud)
+    ec2.delete_tags(Resources=[vpc["id"]], Tags=[{"Key": "Name"}])
     assert "Name" in network.refresh(), "a refresh shows the tag that somebody removed"
     assert [step["op"] for step in network.preview()] == ["update"]
 
     network.write(program(port=9090))
     network.up()
-    group = client.describe_security_groups(GroupIds=[network.resource("group")["id"]])["SecurityGroups"][0]
+    group = ec2.describe_security_groups(GroupIds=[network.resource("group")["id"]])["SecurityGroups"][0]
     assert [rule["FromPort"] for rule in group["IpPermissions"]] == [9090]
 
     before = network.resource("subnet")["id"]
@@ -64,7 +52,7 @@ def test_a_stack_lives_from_up_to_destroy(stack: Callable[..., Stack], cloud: st
     assert network.resource("subnet")["id"] != before
 
     network.destroy()
-    assert vpc["id"] not in [each["VpcId"] for each in client.describe_vpcs()["Vpcs"]]
+    assert vpc["id"] not in [each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]]
     assert network.resources() == []
 
 
@@ -72,7 +60,7 @@ def test_what_was_deleted_behind_its_back_is_made_again(stack: Callable[..., Sta
     network = stack(program())
     network.up()
     subnet = network.resource("subnet")["id"]
-    ec2(cloud).delete_subnet(SubnetId=subnet)
+    client("ec2", cloud).delete_subnet(SubnetId=subnet)
     network.refresh()
     network.up()
     assert network.resource("subnet")["id"] != subnet

@@ -2,17 +2,18 @@
 
 import json
 import shlex
+import sys
 import threading
 from pathlib import Path
 
-import pandas
 import pytest
 
 from localcloud.state import State
-from ops import bringup, compare, delivery, example, summary, teardown
+from ops import bringup, compare, delivery, example, ownership, summary, teardown
 from ops.errors import UserError
+from ops.run import run
 
-ROWS = pandas.DataFrame([{"age": 0.038076, "sex": 0.05068}, {"age": 1.0, "sex": 2.0}])
+ROW = {"age": 0.038076, "sex": 0.05068}
 
 
 def test_works_that_run_together_really_do_and_keep_their_order() -> None:
@@ -44,19 +45,19 @@ def test_when_both_works_fail_both_reasons_are_told() -> None:
     def fails(reason: str) -> None:
         raise UserError(reason)
 
-    with pytest.raises(UserError, match="(?s)no network.*no space"):
+    with pytest.raises(UserError, match=r"(?s)no network.*no space"):
         bringup.together(lambda: fails("no network"), lambda: fails("no space"))
 
 
 def test_the_curl_line_is_one_command_whose_body_is_the_first_row() -> None:
-    words = shlex.split(summary.curl("http://localhost:8080", ROWS))
+    words = shlex.split(summary.curl("http://localhost:8080", ROW))
     assert words[:3] == ["curl", "-s", "http://localhost:8080/predict"]
-    assert json.loads(words[-1]) == {"age": 0.038076, "sex": 0.05068}
+    assert json.loads(words[-1]) == ROW
 
 
 def test_the_last_words_name_addresses_proof_and_the_way_down_but_no_password() -> None:
     outputs = {"url": "http://localhost:8080", "mlflow_url": "http://localhost:5000"}
-    text = summary.summary(outputs, ROWS, "442 rows equal")
+    text = summary.summary(outputs, ROW, "442 rows equal")
     for part in (*outputs.values(), "442 rows equal", "make down", "make status", ". .slipway/env"):
         assert part in text
 
@@ -85,3 +86,31 @@ def test_ansibles_headings_are_the_progress_of_a_rollout() -> None:
     for line in ("PLAY [Move every node] ****", "", "TASK [activate : Start it] ***", "ok: [serving-i-1]"):
         watch(line)
     assert said == ["Move every node", "activate : Start it"]
+
+
+def test_up_and_down_start_without_the_seconds_that_mlflow_takes_to_import() -> None:
+    script = "import sys, ops.bringup, ops.teardown; print({'mlflow', 'sklearn', 'pandas'} & set(sys.modules))"
+    assert run([sys.executable, "-c", script], cwd=Path(__file__).resolve().parents[2]).stdout.strip() == "set()"
+
+
+def test_after_sudo_the_user_owns_the_tools_files_and_root_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owned: list[str] = []
+    state = State(tmp_path)
+    for name in ("env", "pulumi/.pulumi/x.json", "localcloud/localcloud.json", "localcloud/machines/i-1/root"):
+        (state.slipway / name).parent.mkdir(parents=True, exist_ok=True)
+        (state.slipway / name).touch()
+
+    def chown(path: Path, user: int, group: int, *, follow_symlinks: bool = True) -> None:
+        assert (user, group) == (1000, 1001)
+        owned.append(str(path.relative_to(state.slipway)))
+
+    monkeypatch.setattr("os.chown", chown)
+    ownership.give_back(state)
+    assert owned == [], "root itself owns what it makes"
+    monkeypatch.setenv("SUDO_UID", "1000")
+    monkeypatch.setenv("SUDO_GID", "1001")
+    ownership.give_back(state)
+    assert {".", "env", "pulumi/.pulumi/x.json", "localcloud/localcloud.json"} <= set(owned)
+    assert "localcloud/machines" not in owned

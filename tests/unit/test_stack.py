@@ -53,8 +53,10 @@ def test_a_missing_passphrase_names_the_file_to_source() -> None:
 
 
 def test_a_failed_operation_gives_the_engines_errors_once() -> None:
-    error = failed("Diagnostics:\n  error: no such zone\n  error: no such zone\n  info: x\n")
-    assert error.message == "pulumi up failed: error: no such zone"
+    progress = " +  aws:ec2:Vpc x creating (0s) error: no such zone\n"
+    end = "error: an unhandled error occurred: program exited with non-zero exit code: 1\n"
+    error = failed(f"{progress}Diagnostics:\n  error: no such zone\n  error: no such zone\n  info: x\n  {end}")
+    assert error.message == "pulumi up failed: no such zone"
 
 
 def test_the_lock_of_a_dead_operation_is_removed_and_that_of_a_living_one_respected(tmp_path: Path) -> None:

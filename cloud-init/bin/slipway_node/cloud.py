@@ -1,7 +1,7 @@
 """Reads the pointer and the bucket, with the node's own role.
 
-The client is the botocore that Debian's awscli carries: one import instead of one second of `aws` for each call.
-That awscli is older than AWS_ENDPOINT_URL, which is therefore passed on by hand.
+The client is the botocore that Debian's awscli carries, importable once awscli is: one import instead of one second of
+`aws` for each call. It is older than AWS_ENDPOINT_URL, which is therefore passed on by hand.
 """
 
 import os
@@ -39,7 +39,8 @@ class Cloud:
 
     def download(self, key: str, place: Path) -> None:
         """Raises `UnreachableError` also when the object's bytes stop in the middle."""
-        from awscli.botocore.exceptions import BotoCoreError
+        import awscli  # noqa: F401
+        from botocore.exceptions import BotoCoreError
         from urllib3.exceptions import HTTPError
 
         what = f"s3://{self._node.bucket}/{key}"
@@ -52,7 +53,8 @@ class Cloud:
             raise UnreachableError(what, error) from error
 
     def _call(self, service: str, operation: str, what: str, **arguments: str) -> Any:
-        from awscli.botocore.exceptions import BotoCoreError, ClientError
+        import awscli  # noqa: F401
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             return getattr(self._client(service), operation)(**arguments)
@@ -64,8 +66,8 @@ class Cloud:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            from awscli.botocore.config import Config
-            from awscli.botocore.session import Session
+            from botocore.config import Config
+            from botocore.session import Session
 
             self._clients[service] = Session().create_client(
                 service,

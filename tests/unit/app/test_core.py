@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app import settings
-from app.core import agreement, blame, deployment, expect
+from app import expect, settings
+from app.core import agreement, blame, deployment
 from app.core.board import Board
 from app.core.errors import BadDeploymentError
 
@@ -125,7 +125,7 @@ def test_settings_come_from_the_units_environment() -> None:
 
 
 def _expect(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app.core.expect", str(folder)]
+    command = [sys.executable, "-m", "app.expect", str(folder)]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=CHECKOUT, timeout=60)
 
 

@@ -6,8 +6,9 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from localcloud.ec2 import Step, next_step
-from localcloud.machine import Power, nspawn_argv, router
+from localcloud.machine import Power, router
 from localcloud.model import Instance, InstanceState
+from localcloud.nspawn import nspawn_argv
 
 
 def instance(**changes: object) -> Instance:

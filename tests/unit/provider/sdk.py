@@ -36,7 +36,15 @@ def describe(token: str) -> Described:
     source = inspect.getsource(resource._internal_init)
     found = re.search(r"additional_secret_outputs=\[(.*?)\]", source)
     secrets = re.findall(r'"(\w+)"', found.group(1)) if found else []
-    return Described(inputs(getattr(module, f"{name}Args")), frozenset(_names(resource)), frozenset(secrets))
+    return Described(inputs(_arguments(resource, name)), frozenset(_names(resource)), frozenset(secrets))
+
+
+def _arguments(resource: type, name: str) -> type:
+    """The Args class of the resource itself: a nested block of another type may have the same name in the service."""
+    home = vars(importlib.import_module(resource.__module__))
+    found = home.get(f"{name}InitArgs") or home[f"{name}Args"]
+    assert isinstance(found, type)
+    return found
 
 
 def inputs(args: type) -> dict[str, Input]:

@@ -8,6 +8,7 @@ from typing import Any
 from localcloud.provider.call import Call
 from localcloud.provider.errors import gone
 from localcloud.provider.resource import Args, Resource, State
+from localcloud.provider.schema import Fields
 from localcloud.provider.shape import from_aws, to_aws
 from localcloud.provider.types.autoscaling import capacity, refresh
 from localcloud.provider.types.autoscaling.inputs import DIRECT, INPUTS, SIZES, problems
@@ -55,6 +56,8 @@ class Group(Resource):
             return None
         subnets = [each for each in str(group.get("VPCZoneIdentifier") or "").split(",") if each]
         metrics = group.get("EnabledMetrics") or []
+        if group.get("TerminationPolicies") == ["Default"] and not state.get("terminationPolicies"):
+            group["TerminationPolicies"] = None
         return {
             **from_aws(DIRECT, group),
             "name": group["AutoScalingGroupName"],
@@ -138,16 +141,23 @@ class Group(Resource):
         call.wait_gone(lambda: capacity.find(call, id), "the group", 600)
 
 
-def _direct(args: Args, fields: Any = DIRECT) -> dict[str, Any]:
-    """The plain attributes; one that the program has taken away goes back to what AWS has by default."""
-    given = to_aws(fields, args)
-    for name, value in {"MaxInstanceLifetime": 0, "DefaultInstanceWarmup": -1, "CapacityRebalance": False}.items():
-        own = name[0].lower() + name[1:]
-        if own in fields and fields is not DIRECT and args.get(own) is None:
-            given[name] = value
-    if "instanceMaintenancePolicy" in fields and fields is not DIRECT and not args.get("instanceMaintenancePolicy"):
-        given["InstanceMaintenancePolicy"] = {"MinHealthyPercentage": -1, "MaxHealthyPercentage": -1}
-    return given
+UNSET: dict[str, Any] = {
+    "maxInstanceLifetime": 0,
+    "defaultInstanceWarmup": -1,
+    "capacityRebalance": False,
+    "protectFromScaleIn": False,
+    "terminationPolicies": ["Default"],
+    "instanceMaintenancePolicy": {"minHealthyPercentage": -1, "maxHealthyPercentage": -1},
+}
+"""What takes an attribute back to AWS's default when the program no longer gives it."""
+
+
+def _direct(args: Args, changed: Fields | None = None) -> dict[str, Any]:
+    """The plain attributes: those that are given, or those that changed."""
+    if changed is None:
+        return to_aws(DIRECT, args)
+    unset = {name: value for name, value in UNSET.items() if args.get(name) is None}
+    return to_aws(changed, {**args, **unset})
 
 
 def _place(args: Args) -> dict[str, Any]:

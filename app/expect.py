@@ -1,4 +1,4 @@
-"""What a model answers to its own input example, computed by this release: `python3 -m app.core.expect FOLDER`.
+"""What a model answers to its own input example, computed by this release: `python3 -m app.expect FOLDER`.
 
 Prints the `expected` entry of a deployment manifest as JSON. Whoever makes a deployment runs this from the release that
 will serve it, so that the gate compares like with like.
@@ -39,7 +39,7 @@ def expected(folder: Path) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
-        print("usage: python3 -m app.core.expect FOLDER", file=sys.stderr)
+        print("usage: python3 -m app.expect FOLDER", file=sys.stderr)
         return 2
     try:
         print(json.dumps(expected(Path(arguments[0])), sort_keys=True))

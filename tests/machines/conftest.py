@@ -1,0 +1,80 @@
+"""One whole stack, brought up by `make up`, for all the tests that want it; and their order: the destructive last."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localcloud import control
+from ops.environment import UNSET
+from ops.errors import UserError
+from tests.machines import live, models
+from tests.machines.live import Live
+
+if TYPE_CHECKING:
+    from ops.example import Trained
+
+# Each module finds the stack whole and leaves it whole; the last one ends it.
+ORDER = (
+    "test_stack_serving",
+    "test_stack_ansible",
+    "test_stack_closed",
+    "test_stack_mlflow",
+    "test_stack_deploy",
+    "test_stack_pulumi",
+    "test_stack_nodes",
+    "test_stack_permissions",
+    "test_stack_end",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need no stack first, then the stack's in that order."""
+    names = {name: index for index, name in enumerate(ORDER)}
+    items.sort(key=lambda item: names.get(item.path.stem, -1))
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Live]:
+    """Up and serving the example model. This process lives in its environment until the session ends."""
+    if os.geteuid() != 0:
+        pytest.skip("the whole stack needs root")
+    found = live.copy(live.PLACE)
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            found.make("up")
+            for name in UNSET:
+                patch.delenv(name, raising=False)
+            for name, value in found.environment().items():
+                patch.setenv(name, value)
+            yield found
+        except UserError as error:
+            pytest.fail(f"{error}\n{live.logs(found.state)}", pytrace=False)
+        finally:
+            if request.session.testsfailed:
+                print(live.logs(found.state))
+            control.stop(found.state, print)
+
+
+@pytest.fixture(scope="session")
+def example() -> "Trained":
+    """The offline model that `make up` has delivered."""
+    from ops import example
+
+    return example.train()
+
+
+@pytest.fixture(scope="session")
+def first(stack: Live, example: "Trained") -> models.Deployed:
+    """What `make up` has deployed."""
+    return models.Deployed(stack.store.pointer(), models.predict(example.forest, example.rows))
+
+
+@pytest.fixture(scope="session")
+def second(stack: Live, example: "Trained") -> models.Deployed:
+    """Another version of the same model, in a deployment of its own that nothing serves yet."""
+    forest = models.train_another(example)
+    version = models.register(forest, example)
+    made = stack.run("python3", "-m", "ops", "deployment", "make", f"{models.MODEL}/{version}")
+    return models.Deployed(models.identity(made.stdout), models.predict(forest, example.rows))

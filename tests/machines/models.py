@@ -1,0 +1,56 @@
+"""Another version of the example model, through the ordinary client, and what it must answer."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ops.example import Trained
+
+MODEL = "diabetes"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deployment of one model, and that model's prediction for the first row of the example data."""
+
+    id: str
+    value: float
+
+
+def body(rows: Any, count: int = 1) -> bytes:
+    """The first rows as MLflow's scoring protocol has them."""
+    head = rows.head(count)
+    return json.dumps({"dataframe_split": {"columns": list(head.columns), "data": head.values.tolist()}}).encode()
+
+
+def predict(forest: Any, rows: Any) -> float:
+    return float(forest.predict(rows.head(1))[0])
+
+
+def train_another(example: "Trained") -> Any:
+    from sklearn.ensemble import RandomForestRegressor
+
+    return RandomForestRegressor(n_estimators=20, random_state=7).fit(example.rows, example.target)
+
+
+def register(forest: Any, example: "Trained") -> str:
+    """Logs and registers the model, with no alias; returns its version."""
+    import mlflow
+    from mlflow.models import infer_signature
+
+    mlflow.set_experiment(MODEL)
+    with mlflow.start_run(run_name="another"):
+        info = mlflow.sklearn.log_model(
+            forest,
+            name=MODEL,
+            signature=infer_signature(example.rows, forest.predict(example.rows)),
+            input_example=example.rows.head(2),
+            registered_model_name=MODEL,
+        )
+    return str(info.registered_model_version)
+
+
+def identity(printed: str) -> str:
+    """The id of a deployment, from the last line that its maker prints."""
+    return str(json.loads(printed.strip().splitlines()[-1])["id"])

@@ -1,0 +1,236 @@
+"""One serving node, from its user data to a deployment that answers, and every way of changing it, under load."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+
+import contract
+from infra import userdata
+from localcloud import cleanup
+from localcloud.image import Image
+from ops import deployment, release
+from tests.machines.node_rig import ACTIVATE, BUCKET, FACTS, KEY, Rig, a_model
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("uv") is None, reason="machines need root, and a release needs uv on PATH"
+)
+
+EXIT = contract.ACTIVATE_EXIT
+
+
+@dataclass
+class Stage:
+    rig: Rig
+    empty: str
+    good: str
+    better: str
+    wrong: str
+    broken: str
+    absent: str
+    body: Any
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A node that boots into a deployment without models; the others are in the bucket."""
+    Image().ensure(print)
+    built = release.build("server", print)
+    rig = Rig(tmp_path_factory.mktemp("rig"))
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            rig.start(patch)
+            boto3.client("s3").create_bucket(Bucket=BUCKET)
+            release.publish(rig.store, built)
+            code = release.unpacked(rig.store, built.digest)
+            model = a_model(rig.store, code, tmp_path_factory.mktemp("model"))
+            rig.store.put(f"models/{'0' * 64}.tar", b"not a tar")
+
+            def made(**changed: Any) -> str:
+                models = [{**model, **changed}]
+                return deployment.publish(rig.store, {"schema": 1, "release": built.digest, "models": models})
+
+            empty = deployment.publish(rig.store, {"schema": 1, "release": built.digest, "models": []})
+            expected = model["expected"]
+            off = {**expected, "output": {"predictions": [value + 1 for value in expected["output"]["predictions"]]}}
+            rig.launch(empty)
+            yield Stage(
+                rig,
+                empty=empty,
+                good=made(),
+                better=made(version="2"),
+                wrong=made(expected=off),
+                broken=made(digest="0" * 64),
+                absent=made(digest="1" * 64),
+                body=expected["input"],
+            )
+        finally:
+            rig.localcloud("stop", check=False)
+            cleanup.clean(rig.state, print)
+
+
+def test_first_boot_ends_in_the_deployment_that_the_pointer_names(stage: Stage) -> None:
+    stage.rig.until_ready()
+    assert stage.rig.status()["confirmed"] == stage.empty
+    stage.rig.until(lambda: "done" in stage.rig.inside("cloud-init", "status").stdout, "cloud-init is done")
+    assert "status: done" in stage.rig.inside("cloud-init", "status").stdout
+    assert not stage.rig.inside("systemctl", "--failed", "--no-legend", "--plain").stdout.strip()
+
+
+def test_cloud_init_itself_finds_the_user_data_valid(stage: Stage) -> None:
+    text = userdata.render("serving", FACTS, [KEY])
+    script = f"import sys; open('/tmp/user-data', 'w').write({text!r})"
+    assert stage.rig.inside("/usr/bin/python3", "-c", script).returncode == 0
+    checked = stage.rig.inside("cloud-init", "schema", "--config-file", "/tmp/user-data")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_server_has_no_network_and_hardly_a_right(stage: Stage) -> None:
+    said = stage.rig.inside("systemd-analyze", "security", "--no-pager", "model-server@a.service").stdout
+    exposure = float(said.rsplit("exposure level for model-server@a.service:", 1)[1].split()[0])
+    assert exposure <= 1.0, said
+
+
+def test_without_a_model_it_says_how_to_deliver_one_and_keeps_the_request_id(stage: Stage) -> None:
+    answer = stage.rig.inside("curl", "-si", "-HX-Request-Id: mine-1", "-d{}", "http://127.0.0.1:8080/invocations")
+    assert answer.stdout.startswith("HTTP/1.1 404")
+    assert "X-Request-Id: mine-1" in answer.stdout
+    assert answer.stdout.count("X-Request-Id") == 1
+
+
+def test_nginx_answers_its_own_errors_in_json(stage: Stage) -> None:
+    upload = "head -c 20000000 /dev/zero | curl -si --data-binary @- -H 'Expect:' http://127.0.0.1:8080/invocations"
+    answer = stage.rig.inside("sh", "-c", upload).stdout
+    assert answer.startswith("HTTP/1.1 413")
+    assert json.loads(answer.partition("\r\n\r\n")[2])["error"] == "the request body is too large"
+
+
+def test_requests_are_logged_as_one_json_line_each(stage: Stage) -> None:
+    stage.rig.get("/version?secret=1")
+    lines = stage.rig.inside("journalctl", "-q", "-t", "nginx_access", "-o", "cat", "-n", "1").stdout.splitlines()
+    request = json.loads(lines[-1])
+    assert (request["path"], request["status"], request["deployment"]) == ("/version", "200", stage.empty)
+
+
+def test_a_model_is_delivered_and_replaced_without_a_failed_request(stage: Stage) -> None:
+    assert stage.rig.activate("activate", stage.good).returncode == EXIT.ok
+    load = stage.rig.load(stage.body)
+    for deployment_id in (stage.better, stage.good, stage.better):
+        done = stage.rig.activate("activate", deployment_id)
+        assert done.returncode == EXIT.ok, done.stderr
+    answers, failures = load.result()
+    assert failures == []
+    assert set(answers) == {stage.good, stage.better}
+
+
+def test_what_cannot_serve_leaves_the_old_deployment_alone(stage: Stage) -> None:
+    load = stage.rig.load(stage.body)
+    before = stage.rig.status()
+    for deployment_id, status in (
+        (stage.wrong, EXIT.gate),
+        (stage.broken, EXIT.digest),
+        (stage.absent, EXIT.fetch),
+        ("0123456789ab", EXIT.fetch),
+    ):
+        done = stage.rig.activate("activate", deployment_id)
+        assert done.returncode == status, done.stderr
+    after = stage.rig.status()
+    answers, failures = load.result()
+    assert failures == []
+    assert set(answers) == {stage.better}
+    assert {**before, "slots": None} == {**after, "slots": None}
+
+
+def test_a_failed_candidate_shows_its_last_words(stage: Stage) -> None:
+    said = json.loads(stage.rig.activate("activate", stage.wrong).stderr.splitlines()[-1])
+    assert "answers its example wrongly" in said["message"]
+    assert any("model not ready" in line for line in said["log"])
+
+
+def test_a_provisional_deployment_is_reverted_or_confirmed(stage: Stage) -> None:
+    load = stage.rig.load(stage.body)
+    assert stage.rig.activate("activate", stage.good, "--provisional", "300").returncode == EXIT.ok
+    assert stage.rig.status()["provisional"] == stage.good
+    assert stage.rig.inside("readlink", "/run/slipway/previous.sock").returncode == 0, "the old one stands by"
+    assert stage.rig.activate("revert").returncode == EXIT.ok
+    assert stage.rig.status()["serving"] == stage.better
+    assert stage.rig.activate("revert").returncode == EXIT.nothing
+    assert stage.rig.activate("activate", stage.good, "--provisional", "300").returncode == EXIT.ok
+    assert stage.rig.activate("confirm").returncode == EXIT.ok
+    assert stage.rig.activate("confirm").returncode == EXIT.nothing
+    assert stage.rig.status()["confirmed"] == stage.good
+    assert load.result()[1] == []
+
+
+def test_a_second_activation_at_the_same_time_is_refused(stage: Stage) -> None:
+    held = stage.rig.inside("flock", "/var/lib/slipway/lock", ACTIVATE, "activate", stage.better)
+    assert held.returncode == EXIT.busy
+
+
+def test_without_a_controller_the_pointer_decides_on_what_is_provisional(stage: Stage) -> None:
+    rig = stage.rig
+    rig.store.point(stage.better)
+    assert rig.activate("activate", stage.better, "--provisional", "3").returncode == EXIT.ok
+    rig.until(lambda: rig.status()["confirmed"] == stage.better, "it is confirmed, as the pointer says")
+    assert rig.activate("activate", stage.good, "--provisional", "3").returncode == EXIT.ok
+    rig.until(lambda: rig.status()["provisional"] is None, "it is reverted, as the pointer says")
+    assert rig.status()["serving"] == stage.better
+
+
+def test_a_pointer_out_of_reach_is_asked_again(stage: Stage) -> None:
+    rig = stage.rig
+    rig.localcloud("fault", "ssm", "down")
+    assert rig.activate("activate", stage.good, "--provisional", "1").returncode == EXIT.ok
+    asked = ["journalctl", "-q", "-u", "slipway-settle", "-o", "cat", "-n", "3"]
+    rig.until(lambda: '"waiting"' in rig.inside(*asked).stdout, "it says that it waits")
+    assert rig.status()["provisional"] == stage.good
+    rig.localcloud("fault", "ssm", "up")
+    rig.until(lambda: rig.status()["provisional"] is None, "it has asked again")
+    assert rig.status()["serving"] == stage.better
+
+
+def test_a_killed_activation_is_finished_by_the_next(stage: Stage) -> None:
+    rig = stage.rig
+    command = f"timeout -s KILL %s /usr/local/lib/slipway/slipway-activate activate {stage.good}"
+    load = rig.load(stage.body)
+    for seconds in ("0.5", "2", "4"):
+        rig.inside("sh", "-c", command % seconds)
+    assert rig.activate("activate", stage.good).returncode == EXIT.ok
+    assert rig.status()["confirmed"] == stage.good
+    answers, failures = load.result()
+    assert failures == []
+    assert stage.good in answers
+
+
+def test_after_a_reboot_the_confirmed_deployment_serves_even_with_the_cloud_away(stage: Stage) -> None:
+    rig = stage.rig
+    assert rig.activate("activate", stage.better, "--provisional", "600").returncode == EXIT.ok
+    rig.localcloud("fault", "ssm", "down")
+    rig.localcloud("fault", "s3", "down")
+    started = ["systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value"]
+    before = rig.inside(*started).stdout
+    rig.inside("systemctl", "reboot")
+    rig.until(lambda: rig.inside(*started).stdout not in ("", before), "another boot")
+    rig.until_ready()
+    assert rig.status()["serving"] == rig.status()["confirmed"] == stage.good
+    rig.localcloud("fault", "ssm", "up")
+    rig.localcloud("fault", "s3", "up")
+    rig.until(lambda: rig.status()["confirmed"] == stage.better, "it follows the pointer, which says better")
+
+
+def test_its_host_keys_are_on_the_console_after_a_reboot_too(stage: Stage) -> None:
+    assert stage.rig.console.count("BEGIN SSH HOST KEY KEYS") >= 2
+
+
+def test_a_draining_node_says_so_and_takes_a_deployment_all_the_same(stage: Stage) -> None:
+    rig = stage.rig
+    rig.inside("touch", "/run/slipway/draining")
+    assert rig.get("/readyz").stdout.startswith("HTTP/1.1 503")
+    assert rig.activate("activate", stage.good).returncode == EXIT.ok
+    rig.inside("rm", "/run/slipway/draining")
+    rig.until_ready()

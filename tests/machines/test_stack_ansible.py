@@ -1,0 +1,82 @@
+"""Ansible on nodes that nothing but cloud-init has touched, and what must stop it."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.environment import STACK
+from tests.machines.live import Live
+
+
+def changes(output: str) -> dict[str, int]:
+    """How much each host changed, from a play's recap."""
+    return {host: int(count) for host, count in re.findall(r"^(\S+)\s+: ok=\d+ +changed=(\d+)", output, re.MULTILINE)}
+
+
+def test_the_inventory_has_every_node_by_role(stack: Live) -> None:
+    found = json.loads(stack.run("playbooks/inventory/slipway.py", "--list").stdout)
+    assert len(found["serving"]["hosts"]) == 2
+    assert len(found["tracking"]["hosts"]) == 1
+    assert "StrictHostKeyChecking=no" not in json.dumps(found)
+
+
+def test_a_node_that_cloud_init_made_is_what_the_playbook_wants(stack: Live) -> None:
+    changed = changes(stack.playbook("site.yml", "--check", "--diff").stdout)
+    assert len(changed) == 3
+    assert set(changed.values()) == {0}
+
+
+def test_the_playbook_applied_changes_nothing_either(stack: Live) -> None:
+    changed = changes(stack.playbook("site.yml").stdout)
+    assert len(changed) == 3
+    assert set(changed.values()) == {0}
+
+
+def test_what_was_changed_by_hand_is_put_right_once(stack: Live) -> None:
+    node = stack.nodes("serving")[0]
+    stack.shell(node, "chmod", "0600", "/usr/local/lib/slipway/slipway-activate")
+    words = ("site.yml", "--limit", node.name)
+    assert changes(stack.playbook(*words).stdout) == {node.name: 1}
+    assert changes(stack.playbook(*words).stdout) == {node.name: 0}
+
+
+def test_a_stack_without_nodes_is_an_error_and_no_success(stack: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_STACK", "nobody")
+    result = stack.playbook("site.yml", check=False)
+    assert result.returncode != 0
+    assert "stack nobody has no running node" in result.stdout + result.stderr
+
+
+def test_a_roll_out_to_a_stack_without_nodes_is_an_error_too(stack: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_STACK", "nobody")
+    assert stack.playbook("deploy.yml", "-e", "deployment=0123456789ab", check=False).returncode != 0
+
+
+@pytest.fixture
+def forged(stack: Live) -> Iterator[str]:
+    """A node whose pinned host key is another's: as when somebody is in between."""
+    one, other = stack.nodes("serving")
+    folder = stack.checkout / ".slipway" / "known_hosts" / STACK
+    pinned, kept = folder / one.id, (folder / one.id).read_text()
+    pinned.write_text((folder / other.id).read_text().replace(other.id, one.id))
+    yield one.name
+    pinned.write_text(kept)
+
+
+def test_a_changed_host_key_is_an_error(stack: Live, forged: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_SSH_ARGS", "-o ControlMaster=no -o ControlPath=none")
+    result = stack.playbook("site.yml", "--check", "--limit", forged, check=False)
+    said = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "Host key verification failed" in said or "host keys" in said
+
+
+def test_keys_are_pinned_and_the_users_own_known_hosts_stay_as_they_were(stack: Live) -> None:
+    pinned = {path.name for path in (stack.checkout / ".slipway" / "known_hosts" / STACK).iterdir()}
+    ids = {node.id for role in ("serving", "tracking") for node in stack.nodes(role)}
+    assert ids <= pinned
+    own = Path.home() / ".ssh" / "known_hosts"
+    assert not own.exists() or not any(name in own.read_text() for name in ids)

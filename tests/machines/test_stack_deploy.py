@@ -1,0 +1,100 @@
+"""Another deployment under load: taken, refused, and left to its deadline."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ops import deployment
+from ops.nodes import Node
+from tests.machines import models
+from tests.machines.live import Live, until
+from tests.machines.load import Load
+from tests.machines.models import Deployed
+
+if TYPE_CHECKING:
+    from ops.example import Trained
+
+ACTIVATE = "/usr/local/lib/slipway/slipway-activate"
+
+
+@pytest.fixture
+def load(stack: Live, example: "Trained", first: Deployed, second: Deployed) -> Iterator[Load]:
+    right = {each.id: each.value for each in (first, second)}
+    with Load(stack.url, models.body(example.rows), right) as running:
+        until(lambda: running.deployments, "the first answer under load")
+        yield running
+    print(running)
+
+
+@pytest.fixture
+def wrong(stack: Live, second: Deployed) -> str:
+    """A deployment whose model does not answer as its maker says."""
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = stack.store.deployment(second.id, Path(folder))
+    expected = manifest["models"][0]["expected"]
+    expected["output"]["predictions"][0] += 1.0
+    return deployment.publish(stack.store, manifest)
+
+
+def roll(stack: Live, identity: str) -> None:
+    stack.playbook("deploy.yml", "-e", f"deployment={identity}")
+
+
+def test_a_roll_out_costs_no_request(stack: Live, load: Load, first: Deployed, second: Deployed) -> None:
+    assert stack.serving() == [first.id, first.id]
+    roll(stack, second.id)
+    assert stack.serving() == [second.id, second.id]
+    assert stack.store.pointer() == second.id
+    assert load.deployments == {first.id, second.id}
+    assert load.failures == [], load
+
+
+def test_a_deployment_that_answers_wrongly_is_refused_everywhere(
+    stack: Live, load: Load, second: Deployed, wrong: str
+) -> None:
+    refused = stack.playbook("deploy.yml", "-e", f"deployment={wrong}", check=False)
+    assert refused.returncode != 0
+    assert "answers its example wrongly" in refused.stdout + refused.stderr
+    assert f"refused deployment {wrong}" in refused.stdout + refused.stderr
+    assert stack.serving() == [second.id, second.id]
+    assert stack.store.pointer() == second.id
+    assert load.failures == [], load
+
+
+def test_a_deployment_that_is_not_there_is_refused_too(stack: Live, second: Deployed) -> None:
+    refused = stack.playbook("deploy.yml", "-e", "deployment=0123456789ab", check=False)
+    assert refused.returncode != 0
+    assert stack.serving() == [second.id, second.id]
+
+
+@pytest.fixture
+def node(stack: Live) -> Node:
+    return stack.nodes("serving")[0]
+
+
+def test_past_its_deadline_a_node_returns_to_what_the_pointer_names(
+    stack: Live, load: Load, node: Node, first: Deployed, second: Deployed
+) -> None:
+    stack.shell(node, ACTIVATE, "activate", first.id, "--provisional", "1")
+    until(lambda: stack.activation(node)["provisional"] is None, "its time is up")
+    assert stack.activation(node)["serving"] == second.id
+    assert load.failures == [], load
+
+
+def test_past_its_deadline_a_node_keeps_what_the_pointer_names(
+    stack: Live, load: Load, node: Node, first: Deployed
+) -> None:
+    stack.store.point(first.id)
+    stack.shell(node, ACTIVATE, "activate", first.id, "--provisional", "1")
+    until(lambda: stack.activation(node)["provisional"] is None, "its time is up")
+    assert stack.activation(node)["confirmed"] == first.id
+    assert load.failures == [], load
+
+
+def test_rolling_back_is_deploying_what_was(stack: Live, load: Load, first: Deployed) -> None:
+    roll(stack, first.id)
+    assert stack.serving() == [first.id, first.id]
+    assert load.failures == [], load

@@ -1,0 +1,83 @@
+"""Least privilege, from the record of every call that the nodes have made since they booted."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import boto3
+import pytest
+
+from localcloud.api import calls, policy
+from localcloud.api.actions import ALWAYS_ALLOWED
+from tests.machines.live import Live
+
+# What this tier gives no node a reason to do: artifacts that are deleted, or whose upload is broken off.
+NOT_TRIED = {("tracking", "s3:DeleteObject"), ("tracking", "s3:AbortMultipartUpload")}
+
+
+def documents(role: str) -> list[Mapping[str, Any]]:
+    """The role's policies as AWS would give them."""
+    iam = boto3.client("iam")
+    inline = [
+        iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    ]
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == [], "every grant is the program's own"
+    return [json.loads(unquote(each)) if isinstance(each, str) else each for each in inline]
+
+
+@pytest.fixture(scope="module")
+def roles(stack: Live) -> dict[str, str]:
+    """The role of each kind of node, by the name that its grants are reported under."""
+    names = [role["RoleName"] for role in boto3.client("iam").list_roles()["Roles"]]
+    return {kind: next(name for name in names if f"-{kind}-" in name) for kind in ("serving", "tracking")}
+
+
+@pytest.fixture(scope="module")
+def made(stack: Live, roles: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """The calls of each kind of node."""
+    everything = list(calls.read(stack.state.calls))
+    return {kind: [call for call in everything if call["caller"].endswith(f"/{name}")] for kind, name in roles.items()}
+
+
+def test_every_call_is_made_by_a_role_that_may(made: dict[str, list[dict[str, Any]]], roles: dict[str, str]) -> None:
+    for kind, name in roles.items():
+        assert made[kind], f"{kind} nodes have made no call"
+        granted = documents(name)
+        for call in made[kind]:
+            if call["action"] not in ALWAYS_ALLOWED:
+                decision = policy.evaluate(granted, call["action"], call["resource"], call["context"])
+                assert decision.allowed, f"{kind}: {call['action']} on {call['resource']}: {decision.reason}"
+
+
+def test_no_node_was_refused_anything(made: dict[str, list[dict[str, Any]]]) -> None:
+    refused = [call for each in made.values() for call in each if call["status"] == 403]
+    assert refused == []
+
+
+def test_no_grant_is_wider_than_what_was_used(made: dict[str, list[dict[str, Any]]], roles: dict[str, str]) -> None:
+    unused = set()
+    for kind, name in roles.items():
+        used = {call["action"].lower() for call in made[kind]}
+        for statement in policy.statements(documents(name)):
+            assert statement["Effect"] == "Allow"
+            assert "*" not in policy.as_list(statement["Resource"]), f"{kind}: a grant on everything"
+            actions = policy.as_list(statement["Action"])
+            assert not any("*" in action for action in actions), f"{kind}: {actions}"
+            unused |= {(kind, action) for action in actions if action.lower() not in used}
+    print("grants that nobody used:", sorted(unused))
+    assert unused <= NOT_TRIED
+
+
+def test_nodes_cannot_write_what_other_nodes_serve(
+    made: dict[str, list[dict[str, Any]]], roles: dict[str, str]
+) -> None:
+    bucket = "arn:aws:s3:::any"
+    for kind, name in roles.items():
+        for prefix in ("releases", "deployments", "models", "rollouts"):
+            decision = policy.evaluate(documents(name), "s3:PutObject", f"{bucket}/{prefix}/x")
+            assert not decision.allowed, f"{kind} may write {prefix}"
+        assert not policy.evaluate(
+            documents(name), "ssm:PutParameter", "arn:aws:ssm:us-east-1:123456789012:parameter/slipway/local/deployment"
+        ).allowed

@@ -1,0 +1,79 @@
+"""Releases: the same inputs give the same digest, and only what matters is an input."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops import bytecode, canonical, release
+
+NODE = Path("/usr/bin/python3")
+
+
+def small_tree(root: Path) -> Path:
+    """A release in small: a few packages, our own code, and a file that no Python compiles."""
+    package = root / "lib" / "package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "NAMES = {'a', 'b', 'c'}\n\ndef known(x):\n    return x in {'one', 'two', None}\n"
+    )
+    (package / "template.py").write_text("class {{ name }}:\n")
+    (root / "lib" / "single.py").write_text("import package\nNAMES = package.NAMES\n")
+    (root / "src" / "app").mkdir(parents=True)
+    (root / "src" / "app" / "__init__.py").write_text("x = ('one', 'two', None)\n")
+    return root
+
+
+@pytest.mark.parametrize("python", [Path(sys.executable), NODE], ids=["ours", "debian"])
+def test_building_twice_gives_the_same_digest_byte_code_included(tmp_path: Path, python: Path) -> None:
+    if not python.exists():
+        pytest.skip(f"{python} is not on this machine")
+    digests = set()
+    for name in ("first", "second"):
+        root = small_tree(tmp_path / name)
+        environment = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": str(len(name))}
+        subprocess.run([python, bytecode.__file__, root], check=True, env=environment)
+        digests.add(canonical.write_tar_zst(root, tmp_path / f"{name}.tar.zst"))
+        compiled = sorted(path.name.split(".")[0] for path in root.rglob("*.pyc"))
+        assert compiled == ["__init__", "__init__", "single"], "a template in a package is left as it is"
+    assert len(digests) == 1
+
+
+def test_byte_code_holds_no_path_of_the_machine_that_compiled_it(tmp_path: Path) -> None:
+    root = small_tree(tmp_path / "tree")
+    subprocess.run([sys.executable, bytecode.__file__, root], check=True)
+    for compiled in root.rglob("*.pyc"):
+        assert str(tmp_path).encode() not in compiled.read_bytes()
+
+
+def test_byte_code_is_used_without_looking_at_its_source(tmp_path: Path) -> None:
+    root = small_tree(tmp_path / "tree")
+    subprocess.run([sys.executable, bytecode.__file__, root], check=True)
+    (root / "src" / "app" / "__init__.py").write_text("raise SystemError('the source was compiled again')\n")
+    environment = {"PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", "import app; assert app.x"], check=True, env=environment, cwd=root)
+
+
+def test_a_changed_source_is_another_release_and_a_cached_folder_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.node_python.identity", lambda: "image 1")
+    for name in ("app", "contract", "ops", "playbooks", "cloud-init", "uv.lock", "pyproject.toml"):
+        source, place = release.CHECKOUT / name, tmp_path / name
+        shutil.copytree(source, place) if source.is_dir() else shutil.copy(source, place)
+    monkeypatch.setattr(release, "CHECKOUT", tmp_path)
+    for module in ("bytecode", "canonical"):
+        monkeypatch.setattr(f"ops.{module}.__file__", str(tmp_path / "ops" / f"{module}.py"))
+    monkeypatch.setattr(release, "__file__", str(tmp_path / "ops" / "release.py"))
+    before = release.inputs_digest("server")
+    (tmp_path / "app" / "__pycache__").mkdir(exist_ok=True)
+    (tmp_path / "app" / "__pycache__" / "x.pyc").write_text("")
+    (tmp_path / "playbooks" / "new.yml").write_text("")
+    assert release.inputs_digest("server") == before, "playbooks are no part of the server's release"
+    (tmp_path / "app" / "new.py").write_text("")
+    assert release.inputs_digest("server") != before
+    monkeypatch.setattr("ops.node_python.identity", lambda: "image 2")
+    assert release.inputs_digest("server") != before, "another Python compiles other byte code"
