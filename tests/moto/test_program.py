@@ -1,136 +1,125 @@
-"""The whole program under the real engine, against the API without machines: up, drift, update, replacement, end.
+"""The whole program under the real engine, on the API with its gaps closed and no machines."""
 
-One stack for the module, in the order of its life: each test leaves it as its settings say, the last one destroys it.
-"""
-
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from ops.environment import PASSPHRASE
 from tests.moto.cloud import ENVIRONMENT, client
 from tests.moto.engine import ROOT, Stack
-from tests.program.conftest import bootstrap
-from tests.program.engine import KEY, changed, stack_config
-
-PROGRAM = f"import runpy\n\nrunpy.run_path('{ROOT}/infra', run_name='__main__')\n"
-NO_CHANGE = "--expect-no-changes"
-POINTER = "/slipway/slipway/deployment"
 
 
-class Life:
-    """The stack, and the API that it lives in."""
+def releases(folder: Path) -> Path:
+    """Releases and a deployment that nobody will run, as `make release` describes them."""
+    folder.mkdir()
 
-    def __init__(self, stack: Stack, endpoint: str, settings: Mapping[str, Any]) -> None:
-        self.stack, self._endpoint, self._settings = stack, endpoint, settings
+    def keep(content: bytes, suffix: str) -> tuple[str, str]:
+        digest = hashlib.sha256(content).hexdigest()
+        file = folder / f"{digest}{suffix}"
+        file.write_bytes(content)
+        return digest, str(file)
 
-    def client(self, service: str) -> Any:
-        return client(service, self._endpoint)
-
-    def set(self, changes: Mapping[str, Any]) -> None:
-        """The stack's settings with these changes, and no others."""
-        file = self.stack.folder / "Pulumi.slipway.yaml"
-        kept = yaml.safe_load(file.read_text())
-        file.write_text(yaml.safe_dump(kept | {"config": changed(self._settings, changes)}))
-
-    def nodes(self) -> list[Any]:
-        reservations = self.client("ec2").describe_instances(
-            Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-        )["Reservations"]
-        return [node for reservation in reservations for node in reservation["Instances"]]
-
-    def types(self, role: str) -> list[str]:
-        return [node["InstanceType"] for node in self.nodes() if {"Key": "slipway-role", "Value": role} in node["Tags"]]
+    made: dict[str, dict[str, str]] = {}
+    for kind in ("server", "control"):
+        digest, file = keep(kind.encode(), ".tar.zst")
+        made[kind] = {"digest": digest, "file": file}
+    manifest = json.dumps({"models": [], "release": made["server"]["digest"], "schema": 1}, separators=(",", ":"))
+    digest, file = keep(manifest.encode(), ".json")
+    made["deployment"] = {"id": digest[:12], "file": file}
+    described = folder / "bootstrap.json"
+    described.write_text(json.dumps(made))
+    return described
 
 
 @pytest.fixture(scope="module")
-def life(pulumi: Path, cloud: str, tmp_path_factory: pytest.TempPathFactory) -> Life:
-    releases = bootstrap(tmp_path_factory.mktemp("releases"))
-    settings = changed(stack_config("local"), {"releases": str(releases), "operatorPublicKey": KEY})
-    environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": cloud, "PYTHONDONTWRITEBYTECODE": ""}
-    stack = Stack(tmp_path_factory.mktemp("program") / "project", pulumi, environment, name="slipway")
-    stack.create(PROGRAM)
-    living = Life(stack, cloud, settings)
-    living.set({})
-    said = stack.up().stdout
-    assert "fleet: 2 of 2 healthy" in said, "up returned before the nodes were healthy"
-    assert "tracking: 1 of 1 healthy" in said
-    return living
+def program(pulumi: Path, cloud: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("program")
+    for name in ("Pulumi.yaml", "Pulumi.local.yaml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "infra").symlink_to(ROOT / "infra")
+    key = folder / "key.pub"
+    key.write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2Zp2yq3nq0l0yYw0m0o3Zl5cQ7Jc5Yw9i5uQw1K2aB test\n")
+    environment = {
+        **ENVIRONMENT,
+        "AWS_ENDPOINT_URL": cloud,
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "SLIPWAY_OPERATOR_PUBLIC_KEY_FILE": str(key),
+    }
+    stack = Stack(folder, pulumi, environment, name="local")
+    stack.init()
+    stack.set("slipway:releases", str(releases(folder / "releases")))
+    stack.up()
+    yield stack
+    stack.destroy()
+    left = client("ec2", cloud).describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]
+    assert (stack.resources(), left) == ([], [])
+    stack.up()  # again, under the same name
+    stack.destroy()
 
 
-@pytest.fixture(autouse=True)
-def _as_the_checkout_says(life: Life) -> Iterator[None]:
-    yield
-    life.set({})
+def named(steps: list[dict[str, Any]]) -> dict[str, str]:
+    """Steps by type and logical name: `{"Vpc slipway-local-vpc": "update"}`."""
+    found = {}
+    for step in steps:
+        kind, name = step["urn"].split("::")[-2:]
+        found[f"{kind.split(':')[-1]} {name}"] = step["op"]
+    return found
 
 
-def test_a_second_up_and_a_refresh_change_nothing(life: Life) -> None:
-    life.stack.up(NO_CHANGE)
-    life.stack.run("refresh", "--yes", "--skip-preview", NO_CHANGE)
+def unchanged(stack: Stack) -> None:
+    stack.up("--expect-no-changes")
+    stack.run("refresh", "--yes", "--skip-preview", "--expect-no-changes")
 
 
-def test_every_node_is_what_its_template_says(life: Life) -> None:
-    for node in life.nodes():
-        assert node["MetadataOptions"]["HttpTokens"] == "required"
-        assert node["IamInstanceProfile"]["Arn"]
-        assert len(node["BlockDeviceMappings"]) == 1, "a second disk means that the root is not the encrypted one"
+def test_a_second_up_and_a_refresh_change_nothing(program: Stack) -> None:
+    unchanged(program)
+    assert program.preview() == []
 
 
-def test_a_pointer_that_a_rollout_moved_stays_moved(life: Life) -> None:
-    ssm = life.client("ssm")
-    ssm.put_parameter(Name=POINTER, Value="d" * 12, Overwrite=True)
-    life.stack.refresh()
-    life.stack.up(NO_CHANGE)
-    assert ssm.get_parameter(Name=POINTER)["Parameter"]["Value"] == "d" * 12
+def test_drift_made_behind_its_back_is_seen_and_mended(program: Stack, cloud: str) -> None:
+    ec2 = client("ec2", cloud)
+    vpc, rule = program.resource("slipway-local-vpc"), program.resource("slipway-local-serving-8080-from-balancer")
+    ec2.delete_tags(Resources=[vpc["id"]], Tags=[{"Key": "Name"}])
+    ec2.revoke_security_group_ingress(GroupId=rule["inputs"]["securityGroupId"], SecurityGroupRuleIds=[rule["id"]])
+    program.refresh()
+    assert named(program.preview()) == {
+        "Vpc slipway-local-vpc": "update",
+        "SecurityGroupIngressRule slipway-local-serving-8080-from-balancer": "create",
+    }
+    program.up()
+    unchanged(program)
 
 
-def test_a_rule_that_somebody_removed_is_missed_and_restored(life: Life) -> None:
-    name = "slipway-slipway-serving-8080-from-balancer"
-    rule = life.stack.resource(name)
-    life.client("ec2").revoke_security_group_ingress(
-        GroupId=rule["inputs"]["securityGroupId"], SecurityGroupRuleIds=[rule["id"]]
-    )
-    assert name in life.stack.refresh()
-    life.stack.up()
-    assert life.stack.resource(name)["id"] != rule["id"]
-    life.stack.up(NO_CHANGE)
+def test_the_pointer_belongs_to_the_runtime(program: Stack, cloud: str) -> None:
+    pointer = program.resource("slipway-local-deployment", "Parameter")["outputs"]["name"]
+    client("ssm", cloud).put_parameter(Name=pointer, Value="0123456789ab", Overwrite=True)
+    unchanged(program)
+    program.up()
+    assert client("ssm", cloud).get_parameter(Name=pointer)["Parameter"]["Value"] == "0123456789ab"
 
 
-def test_another_instance_type_replaces_the_nodes(life: Life) -> None:
-    assert life.types("serving") == ["t3.small", "t3.small"]
-    life.set({"fleet.instanceType": "t3.large", "fleet.drainSeconds": 30})
-    planned = {step["urn"].split("::")[-1]: step["op"] for step in life.stack.preview()}
-    assert planned == {"slipway-slipway-serving": "update"}, "the template, and the group that follows it"
-    life.stack.up()
-    assert life.types("serving") == ["t3.large", "t3.large"]
-    assert life.types("tracking") == ["t3.medium"]
+def test_another_instance_type_is_a_new_template_version_and_a_refresh(program: Stack, cloud: str) -> None:
+    program.set("slipway:fleet.instanceType", "t3.medium")
+    name = "slipway-local-serving"
+    assert named(program.preview()) == {f"LaunchTemplate {name}": "update", f"Group {name}": "update"}
+    program.up()
+    group = program.resource(name, "Group")["id"]
+    refreshes = client("autoscaling", cloud).describe_instance_refreshes(AutoScalingGroupName=group)
+    assert [each["Status"] for each in refreshes["InstanceRefreshes"]] == ["Successful"]
+    unchanged(program)
 
 
-def test_a_changed_subnet_is_replaced_and_its_nodes_move(life: Life) -> None:
-    life.set({"network.subnets": {"us-east-1a": {"private": "10.20.192.0/20"}}})
-    life.stack.up()
-    ranges = {subnet["CidrBlock"] for subnet in life.client("ec2").describe_subnets()["Subnets"]}
-    assert "10.20.192.0/20" in ranges
-    assert "10.20.64.0/20" not in ranges, "the old one still has a node in it"
-
-
-def test_a_setting_that_ec2_refuses_changes_nothing(life: Life) -> None:
-    life.set({"fleet.instanceType": "t3.enormous"})
-    refused = life.stack.up(check=False)
-    assert refused.returncode != 0
-    assert "slipway:fleet.instanceType is 't3.enormous'" in refused.stdout
-    assert "Traceback" not in refused.stdout
-
-
-def test_a_destroy_leaves_nothing_and_the_name_is_free_again(life: Life) -> None:
-    life.stack.destroy()
-    assert not life.nodes()
-    assert not life.client("s3").list_buckets()["Buckets"]
-    assert not life.client("ssm").describe_parameters()["Parameters"]
-    assert not life.client("secretsmanager").list_secrets()["SecretList"]
-    assert not life.client("rds").describe_db_instances()["DBInstances"]
-    assert not life.client("elbv2").describe_load_balancers()["LoadBalancers"]
-    life.stack.up()
-    life.stack.destroy()
+def test_another_range_of_a_subnet_is_another_subnet(program: Stack) -> None:
+    moved = {"public": "10.20.0.0/20", "private": "10.20.96.0/20", "isolated": "10.20.128.0/20"}
+    for tier, network in moved.items():
+        program.set(f"slipway:network.subnets.us-east-1a.{tier}", network)
+    name = "slipway-local-private-us-east-1a"
+    before = program.resource(name, "Subnet")["id"]
+    program.up()
+    assert program.resource(name, "Subnet")["id"] != before
+    unchanged(program)
