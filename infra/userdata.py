@@ -93,7 +93,6 @@ def render(role: Role, facts: Mapping[str, Any], authorized_keys: Sequence[str])
     ]
     files.append({"path": contract.PATHS.facts, "permissions": "0644", "content": facts_json(facts)})
     document = {
-        "locale": False,
         "disable_root": True,
         "ssh_genkeytypes": ["ed25519"],
         "ssh_authorized_keys": list(authorized_keys),

@@ -140,7 +140,7 @@ def expectation(label: str, code: Path, files: Path) -> Any:
     python = NodePython([code, files])
     env = {"PYTHONPATH": f"{python.path(code / 'src')}:{python.path(code / 'lib')}", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = python.run(["-m", "app.core.expect", python.path(files)], env=env, confined=True)
+        done = python.run(["-m", "app.expect", python.path(files)], env=env, confined=True)
         return json.loads(done.stdout.splitlines()[-1])
     except CommandError as error:
         lines = error.result.stderr.strip().splitlines()

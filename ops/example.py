@@ -67,6 +67,7 @@ def deliver(trained: Trained) -> Registered:
             signature=infer_signature(trained.rows, trained.forest.predict(trained.rows)),
             input_example=trained.rows.head(EXAMPLE_ROWS),
             registered_model_name=MODEL,
+            skops_trusted_types=["sklearn.tree._tree.Tree"],  # MLflow's safe format refuses forests without it
         )
     version = str(info.registered_model_version)
     client.set_model_version_tag(MODEL, version, TAG, trained.identity)

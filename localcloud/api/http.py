@@ -80,6 +80,11 @@ class Handler(MotoRequestHandler):  # type: ignore[misc]
         self.wfile.flush()
         return bool(done)
 
+    def log_error(self, format: str, *args: Any) -> None:
+        """A kept connection that stays idle is closed, which http.server calls an error."""
+        if not (args and isinstance(args[0], TimeoutError)):
+            super().log_error(format, *args)
+
     def log_request(self, *_: Any) -> None:
         """Nothing: calls.py keeps the record of calls."""
 

@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 
+from contract import S3
 from infra import userdata
 from localcloud.state import CHECKOUT, State
 from ops import canonical, deployment
@@ -96,8 +97,13 @@ class Rig:
         """What the program makes around a node, and the node."""
         iam, ec2 = boto3.client("iam"), boto3.client("ec2")
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        iam.create_role(RoleName="serving", AssumeRolePolicyDocument=document)
+        reads = [f"arn:aws:s3:::{BUCKET}/{prefix}*" for prefix in (S3.releases, S3.deployments, S3.models)]
+        grants = [
+            {"Effect": "Allow", "Action": "s3:GetObject", "Resource": reads},
+            {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": f"arn:aws:ssm:*:*:parameter{PARAMETER}"},
+        ]
+        iam.create_role(RoleName="serving", AssumeRolePolicyDocument=_policy(trust))
+        iam.put_role_policy(RoleName="serving", PolicyName="serving", PolicyDocument=_policy(*grants))
         iam.create_instance_profile(InstanceProfileName="serving")
         iam.add_role_to_instance_profile(InstanceProfileName="serving", RoleName="serving")
         boto3.client("ssm").put_parameter(Name=PARAMETER, Value=pointer, Type="String")
@@ -155,6 +161,10 @@ class Rig:
         return Load(subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env={**os.environ, "PYTHONPATH": ""}))
 
 
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
 def a_model(store: Store, code: Path, scratch: Path) -> dict[str, Any]:
     """A small model in the bucket, and its entry of a manifest, made by the same functions as any other."""
     import mlflow.sklearn
@@ -164,7 +174,7 @@ def a_model(store: Store, code: Path, scratch: Path) -> dict[str, Any]:
     rows = pandas.DataFrame({"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 3.0]})
     model = LinearRegression().fit(rows, [1.0, 2.0, 4.0])
     files = scratch / "model"
-    mlflow.sklearn.save_model(model, str(files), input_example=rows, serialization_format="cloudpickle")
+    mlflow.sklearn.save_model(model, str(files), input_example=rows)
     expected = deployment.expectation("line/1", code, files)
     with (scratch / "archive").open("wb") as archive:
         digest = canonical.write_tar(files, archive)

@@ -29,6 +29,7 @@ class UnreachableError(ActivationError):
 class Cloud:
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._session: Any = None
         self._clients: dict[str, Any] = {}
 
     def pointer(self) -> str:
@@ -62,14 +63,24 @@ class Cloud:
             missing = error.response.get("Error", {}).get("Code") in MISSING
             raise UnreachableError(what, "it does not exist" if missing else error) from error
         except BotoCoreError as error:
+            self._forget()
             raise UnreachableError(what, error) from error
+
+    def _forget(self) -> None:
+        """A client that was made while there were no credentials to be had would look for none later either."""
+        self._session = None
+        self._clients = {}
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
             from botocore.config import Config
             from botocore.session import Session
 
-            self._clients[service] = Session().create_client(
+            if self._session is None:
+                self._session = Session()
+                self._session.set_config_variable("metadata_service_timeout", 3)
+                self._session.set_config_variable("metadata_service_num_attempts", 4)
+            self._clients[service] = self._session.create_client(
                 service,
                 region_name=self._node.region,
                 endpoint_url=os.environ.get("AWS_ENDPOINT_URL") or None,

@@ -3,6 +3,7 @@
 import argparse
 import json
 import time
+from collections import Counter
 from typing import Any
 
 from slipway_node import state
@@ -62,21 +63,21 @@ def _act(activation: Activation, arguments: argparse.Namespace) -> None:
 
 def follow(activation: Activation) -> None:
     """Returns when this node serves what the pointer names. Until then it says why not, and keeps what it serves."""
-    attempt = 0
+    attempts: Counter[str] = Counter()
     while True:
         try:
             with state.locked(activation.node.state):
                 activation.activate(activation.cloud.pointer(), from_pointer=True)
             return
         except ActivationError as failure:
-            pauses = UNREACHABLE_PAUSES if isinstance(failure, UnreachableError) else REFUSED_PAUSES
-            pause = pauses[min(attempt, len(pauses) - 1)]
-            attempt += 1
+            pauses = UNREACHABLE_PAUSES if failure.exit_name in ("fetch", "busy") else REFUSED_PAUSES
+            pause = pauses[min(attempts[failure.exit_name], len(pauses) - 1)]
+            attempts[failure.exit_name] += 1
             serving = activation.load().serving
             log(
                 "waiting",
                 seconds=pause,
-                attempt=attempt,
+                attempt=attempts[failure.exit_name],
                 reason=failure.exit_name,
                 message=str(failure),
                 serving=serving.deployment if serving else None,
