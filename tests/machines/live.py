@@ -26,6 +26,7 @@ from localcloud.state import CHECKOUT, Running, State
 from ops.environment import STACK
 from ops.nodes import Node, nodes
 from ops.run import Result, follow, run
+from ops.stack import Stack
 from ops.steps import tail
 from ops.store import Store
 
@@ -70,8 +71,7 @@ class Live:
 
     @cached_property
     def outputs(self) -> dict[str, Any]:
-        outputs: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json", "--stack", STACK).stdout)
-        return outputs
+        return Stack(self.state).outputs()
 
     @property
     def url(self) -> str:

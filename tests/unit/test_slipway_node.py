@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from botocore.exceptions import NoCredentialsError
 from slipway_node import fetch, gate, state
 from slipway_node.activation import Activation
 from slipway_node.cloud import UNREACHABLE_PAUSES, Cloud, UnreachableError
@@ -225,3 +227,28 @@ def test_a_difference_says_where_it_is() -> None:
 def test_an_unreachable_cloud_is_asked_for_minutes_before_a_boot_slows_down() -> None:
     assert sorted(UNREACHABLE_PAUSES) == UNREACHABLE_PAUSES
     assert UNREACHABLE_PAUSES[-1] <= 15, "IAM takes seconds to minutes; the balancer's grace period is passing"
+
+
+def test_a_role_whose_credentials_came_late_is_asked_for_them_again(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Client:
+        def get_object(self, **_: str) -> None:
+            raise NoCredentialsError
+
+    made: list[str] = []
+
+    class Session:
+        def set_config_variable(self, name: str, value: int) -> None: ...
+
+        def create_client(self, service: str, **_: Any) -> Client:
+            made.append(service)
+            return Client()
+
+    monkeypatch.setitem(sys.modules, "awscli", ModuleType("awscli"))
+    monkeypatch.setattr("botocore.session.Session", Session)
+    cloud = Cloud(node)
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match="credentials"):
+            cloud.download("releases/x", tmp_path / "x")
+    assert made == ["s3", "s3"], "a client without credentials never gets any"
