@@ -22,8 +22,8 @@ test: ## lint, then the four tiers of tests; TIERS="unit program" picks some
 lint: ## the linters alone
 	@$(SLIPWAY) lint
 
-bench-up: ## measure up, a second up, memory and down, and print a table
-	@$(SLIPWAY) bench-up
+bench-up: ## measure up, a second up, memory and down, and print a table; RUNS=3 repeats it
+	@$(SLIPWAY) bench-up $(RUNS)
 
 release: ## build the releases and the first deployment that the stack uploads
 	@$(SLIPWAY) release

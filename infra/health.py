@@ -32,7 +32,7 @@ class HealthGate:
     label: str
     timeout_seconds: int
     cloud: Callable[[], Cloud]
-    verified: bool = False
+    looked: bool = False
     history: set[str] = field(default_factory=set)
     said: str = field(default="", repr=False)
 
@@ -50,7 +50,7 @@ class HealthGate:
         return group if pulumi.runtime.is_dry_run() else group.apply(self._confirmed)
 
     async def _confirmed(self, group: str) -> str:
-        if not self.verified:
+        if not self.looked:  # a hook that gave up has already failed this `up`
             await asyncio.to_thread(self._remember, group)
             await asyncio.to_thread(self.wait, group)
         return group
@@ -68,6 +68,7 @@ class HealthGate:
 
     def wait(self, group: str) -> None:
         """Returns when as many nodes as wanted are healthy and no refresh is under way; else raises `Unhealthy`."""
+        self.looked = True
         cloud, started = self.cloud(), time.monotonic()
         while not self._settled(snapshot := cloud.snapshot(group)):
             waited = time.monotonic() - started
@@ -76,7 +77,6 @@ class HealthGate:
             self._say(progress(snapshot))
             time.sleep(POLL_SECONDS)
         self._say(f"{len(snapshot.healthy)} of {snapshot.desired} healthy")
-        self.verified = True
 
     def _settled(self, snapshot: Snapshot) -> bool:
         refresh = self._news(snapshot)

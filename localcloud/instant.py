@@ -17,8 +17,10 @@ NEXT = {"pending": "running", "stopping": "stopped", "shutting-down": "terminate
 class InstantController:
     name = "instant"
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, drains: bool = False) -> None:
+        """With `drains`, a deregistered target takes its whole delay, though nobody is connected to it."""
         self._world = world
+        self._drains = drains
 
     def reconcile(self) -> None:
         for instance in self._world.instances():
@@ -26,7 +28,9 @@ class InstantController:
                 self._world.set_instance_state(instance.id, following)  # type: ignore[arg-type]
         for group in self._world.target_groups():
             for target in group.targets:
-                if group.in_use and target.draining_until is None:
+                if target.draining_until is not None and not self._drains:
+                    self._world.set_target_health(group.arn, target, "unused")
+                elif group.in_use and target.draining_until is None:
                     self._world.set_target_health(group.arn, target, "healthy")
         for database in self._world.databases():
             if database.status == "creating":

@@ -91,11 +91,14 @@ class MotoWorld:
             return [balancing.target_group(found) for found in groups]
 
     def set_target_health(self, group_arn: str, target: Target, health: TargetHealth, reason: str = "") -> None:
+        """`unused`, of a target that drains, says that its last request is answered."""
         with MOTO:
             group = self._backend(elbv2_backends).target_groups.get(group_arn)
-            if group is not None and target.id in group.targets:
+            if group is None:
+                return
+            if target.id in group.targets:
                 target_health.set_health(group, (target.id, target.port), health, reason)
-            elif group is not None and health == "unused":  # drained before its time was over
+            elif health == "unused":
                 target_health.draining(group).pop((target.id, target.port), None)
 
     def databases(self) -> list[Database]:

@@ -61,10 +61,10 @@ def lint() -> int:
     return test(["lint"])
 
 
-def bench_up() -> int:
+def bench_up(runs: Sequence[str]) -> int:
     needs_root("make bench-up")
     setup.setup(Steps())
-    return in_venv(["tests.bench.up"], root=True)
+    return in_venv(["tests.bench.up", *(["--runs", runs[0]] if runs else [])], root=True)
 
 
 def release() -> int:
@@ -108,29 +108,31 @@ def locked(verb: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="slipway", description="The verbs of the Makefile.")
-    parser.add_argument("verb", choices=sorted([*LOCKED, *PLAIN, "test"]))
-    parser.add_argument("tiers", nargs="*", help="for test: lint, unit, program, moto, machines")
+    parser.add_argument("verb", choices=sorted([*LOCKED, *PLAIN, *WITH_WORDS]))
+    parser.add_argument(
+        "words", nargs="*", help="for test: lint, unit, program, moto, machines; for bench-up: how many runs"
+    )
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.chdir(CHECKOUT)
     with reported("slipway"):
         try:
-            sys.exit(perform(arguments.verb, arguments.tiers))
+            sys.exit(perform(arguments.verb, arguments.words))
         except PermissionError as error:
             hint = "run it as the user who ran `make up`, or with sudo"
             raise UserError(f"{error.filename}: {error.strerror}, it belongs to somebody else", hint) from None
 
 
-def perform(verb: str, tiers: Sequence[str]) -> int:
+def perform(verb: str, words: Sequence[str]) -> int:
     if verb in LOCKED:
         return locked(verb)
-    return test(tiers) if verb == "test" else PLAIN[verb]()
+    return WITH_WORDS[verb](words) if verb in WITH_WORDS else PLAIN[verb]()
 
 
 LOCKED: dict[str, Callable[[], int]] = {"up": up, "down": down, "clean": clean}
+WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {"test": test, "bench-up": bench_up}
 PLAIN: dict[str, Callable[[], int]] = {
     "lint": lint,
-    "bench-up": bench_up,
     "release": release,
     "status": lambda: show(["localcloud", "status"]),
     "url": lambda: show(["ops.address", "url"]),

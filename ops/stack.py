@@ -7,7 +7,7 @@ after `. .slipway/env`.
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ops.steps import Step
 
 # ` +  aws:ec2:Vpc slipway-local creating (0s)`: what the engine prints without a terminal, one line per event.
 EVENT = re.compile(r"^ *[-+~@]+ +(?P<type>\w+:[\w:/.-]+) (?P<name>\S+) (?P<verb>\w+)(?P<rest>.*)$")
+LISTENER = re.compile(r"(?P<start>https?://localhost:)(?P<port>\d+)")
 FLAGS = ("--stack", STACK, "--yes", "--non-interactive", "--color", "never")
 DESTROY_SECONDS = 300.0
 CONSEQUENCE = "an unhandled error occurred: program exited"
@@ -49,9 +50,10 @@ class Stack:
         self._follow("destroy", ["--skip-preview"], step, DESTROY_SECONDS)
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's exports; empty before the first `up`."""
+        """The stack's exports, its addresses as this machine reaches them; empty before the first `up`."""
         outputs: dict[str, Any] = json.loads(self._pulumi("stack", "output", "--json", "--stack", STACK))
-        return outputs
+        running = self.state.read()
+        return {name: published(value, running.published if running else {}) for name, value in outputs.items()}
 
     def interrupted(self) -> bool:
         """Whether an earlier operation was killed in the middle, so that what it was making is not in the state."""
@@ -80,6 +82,16 @@ class Stack:
             follow(command, watch, log=self.log(verb), cwd=self.state.checkout, timeout_seconds=timeout_seconds)
         except CommandError as error:
             raise explained(error) from error
+
+
+def published(value: Any, ports: Mapping[str, int]) -> Any:
+    """An address of the balancer's with the port at which this machine really has that listener.
+
+    They differ where another program, or another checkout's stack, had the port first: the program cannot know.
+    """
+    if not isinstance(value, str) or not (found := LISTENER.fullmatch(value)):
+        return value
+    return f"{found['start']}{ports.get(found['port'], found['port'])}"
 
 
 def watcher(say: Callable[[str], None]) -> Callable[[str], None]:

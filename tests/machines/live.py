@@ -27,6 +27,7 @@ from ops.environment import STACK
 from ops.follow import follow
 from ops.nodes import Node, nodes
 from ops.run import Result, run
+from ops.stack import Stack
 from ops.steps import tail
 from ops.store import Store
 
@@ -71,8 +72,7 @@ class Live:
 
     @cached_property
     def outputs(self) -> dict[str, Any]:
-        outputs: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json", "--stack", STACK).stdout)
-        return outputs
+        return Stack(self.state).outputs()
 
     @property
     def url(self) -> str:

@@ -31,18 +31,24 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "Pulumi.yaml").write_text(PROJECT.format(name=self.name, root=ROOT))
         self.write(program)
+        self.init()
+        for key, value in self.config.items():
+            self.set(key, value)
+
+    def init(self) -> None:
+        """Of a project that is there already."""
         (self.folder / "state").mkdir()
         self.run("stack", "init", self.name)
-        for key, value in self.config.items():
-            self.run("config", "set", "--path", key, value)
 
     def write(self, program: str) -> None:
         (self.folder / "__main__.py").write_text(program)
 
+    def set(self, key: str, value: str) -> None:
+        self.run("config", "set", "--path", key, value)
+
     def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
-            **self.environment,
             "PATH": f"{ROOT}/localcloud/provider/bin:{self.engine.parent}:{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
             "PULUMI_HOME": str(self.folder / "home"),
@@ -51,6 +57,7 @@ class Stack:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_DISABLE_REGISTRY_RESOLVE": "true",
             "PULUMI_PYTHON_CMD": f"{ROOT}/.venv/bin/python",
+            **self.environment,
         }
         done = subprocess.run(
             [self.engine, *argv, "--non-interactive", "--color=never"],
@@ -83,5 +90,6 @@ class Stack:
         state = json.loads(self.run("stack", "export").stdout)
         return [each for each in state["deployment"].get("resources", []) if each["type"].startswith("aws:")]
 
-    def resource(self, name: str) -> dict[str, Any]:
-        return next(each for each in self.resources() if each["urn"].endswith(f"::{name}"))
+    def resource(self, name: str, kind: str = "") -> dict[str, Any]:
+        """By its logical name, and the last part of its type where several bear that name."""
+        return next(each for each in self.resources() if each["urn"].endswith(f"{kind}::{name}"))

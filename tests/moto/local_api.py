@@ -44,7 +44,7 @@ class LocalApi:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self.world = MotoWorld()
-        self.machines = InstantController(self.world)
+        self.machines = InstantController(self.world, drains=True)
         self.autoscaling = AutoscalingController(self.world)
         self.groups = self.client("autoscaling")
         self._clients: dict[str, Any] = {}

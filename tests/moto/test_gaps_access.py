@@ -15,7 +15,7 @@ from tests.moto.local_api import LocalApi, local_api, refusal
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("record") / "cloudtrail.jsonl"
+    return tmp_path_factory.mktemp("record") / "calls.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_every_call_is_in_the_record_with_its_role_action_and_resource(
 
 
 def test_the_record_is_bounded(api: LocalApi, tmp_path: Path) -> None:
-    path = tmp_path / "cloudtrail.jsonl"
+    path = tmp_path / "calls.jsonl"
     with local_api(path) as small:
         small_record = calls.CallRecord(path, limit_bytes=2000)
         for _ in range(3):

@@ -1,5 +1,6 @@
 """When `pulumi up` calls a group of nodes healthy, and what it says when it gives up."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -138,7 +139,15 @@ def test_a_wait_in_vain_shows_the_end_of_an_unhealthy_nodes_console() -> None:
 
 def test_an_up_without_change_looks_too() -> None:
     cloud = Scripted(ALL_HEALTHY)
-    waiting = gate(cloud)
-    assert not waiting.verified, "else an up after a failed one would succeed with nothing healthy"
-    waiting.wait("group")
-    assert waiting.verified, "a second look in the same up would say nothing new"
+    assert asyncio.run(gate(cloud)._confirmed("group")) == "group"
+    assert cloud.looked, "else an up after a failed one would succeed with nothing healthy"
+
+
+def test_a_group_that_its_hook_gave_up_on_is_not_waited_for_again() -> None:
+    cloud = Scripted(state(BOTH))
+    waiting = gate(cloud, timeout_seconds=-1)
+    with pytest.raises(Unhealthy):
+        waiting.wait("group")
+    looked = cloud.looked
+    assert asyncio.run(waiting._confirmed("group")) == "group"
+    assert cloud.looked == looked

@@ -23,7 +23,7 @@ def test_make_help_is_the_default_and_lists_every_target() -> None:
 
 def test_every_target_calls_a_verb_that_exists() -> None:
     called = set(re.findall(r"\$\(SLIPWAY\) ([a-z-]+)", MAKEFILE))
-    assert called == {*quickstart.LOCKED, *quickstart.PLAIN, "test"}
+    assert called == {*quickstart.LOCKED, *quickstart.PLAIN, *quickstart.WITH_WORDS}
 
 
 def test_the_entry_imports_nothing_but_the_standard_library_and_itself() -> None:

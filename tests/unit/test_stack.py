@@ -70,3 +70,11 @@ def test_the_lock_of_a_dead_operation_is_removed_and_that_of_a_living_one_respec
     lock.write_text(json.dumps({"pid": os.getpid()}))
     with pytest.raises(UserError, match=f"pid {os.getpid()}"):
         stack.Stack(state).unlock()
+
+
+def test_addresses_have_the_port_that_is_really_published() -> None:
+    ports = {"8080": 8082}
+    assert stack.published("http://localhost:8080", ports) == "http://localhost:8082"
+    assert stack.published("http://localhost:5000", ports) == "http://localhost:5000"
+    assert stack.published("https://models.example.com", ports) == "https://models.example.com"
+    assert stack.published(None, ports) is None

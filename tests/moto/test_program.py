@@ -1,0 +1,125 @@
+"""The whole program under the real engine, on the API with its gaps closed and no machines."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.environment import PASSPHRASE
+from tests.moto.cloud import ENVIRONMENT, client
+from tests.moto.engine import ROOT, Stack
+
+
+def releases(folder: Path) -> Path:
+    """Releases and a deployment that nobody will run, as `make release` describes them."""
+    folder.mkdir()
+
+    def keep(content: bytes, suffix: str) -> tuple[str, str]:
+        digest = hashlib.sha256(content).hexdigest()
+        file = folder / f"{digest}{suffix}"
+        file.write_bytes(content)
+        return digest, str(file)
+
+    made: dict[str, dict[str, str]] = {}
+    for kind in ("server", "control"):
+        digest, file = keep(kind.encode(), ".tar.zst")
+        made[kind] = {"digest": digest, "file": file}
+    manifest = json.dumps({"models": [], "release": made["server"]["digest"], "schema": 1}, separators=(",", ":"))
+    digest, file = keep(manifest.encode(), ".json")
+    made["deployment"] = {"id": digest[:12], "file": file}
+    described = folder / "bootstrap.json"
+    described.write_text(json.dumps(made))
+    return described
+
+
+@pytest.fixture(scope="module")
+def program(pulumi: Path, cloud: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("program")
+    for name in ("Pulumi.yaml", "Pulumi.local.yaml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "infra").symlink_to(ROOT / "infra")
+    key = folder / "key.pub"
+    key.write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2Zp2yq3nq0l0yYw0m0o3Zl5cQ7Jc5Yw9i5uQw1K2aB test\n")
+    environment = {
+        **ENVIRONMENT,
+        "AWS_ENDPOINT_URL": cloud,
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "SLIPWAY_OPERATOR_PUBLIC_KEY_FILE": str(key),
+    }
+    stack = Stack(folder, pulumi, environment, name="local")
+    stack.init()
+    stack.set("slipway:releases", str(releases(folder / "releases")))
+    stack.up()
+    yield stack
+    stack.destroy()
+    left = client("ec2", cloud).describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]
+    assert (stack.resources(), left) == ([], [])
+    stack.up()  # again, under the same name
+    stack.destroy()
+
+
+def named(steps: list[dict[str, Any]]) -> dict[str, str]:
+    """Steps by type and logical name: `{"Vpc slipway-local-vpc": "update"}`."""
+    found = {}
+    for step in steps:
+        kind, name = step["urn"].split("::")[-2:]
+        found[f"{kind.split(':')[-1]} {name}"] = step["op"]
+    return found
+
+
+def unchanged(stack: Stack) -> None:
+    stack.up("--expect-no-changes")
+    stack.run("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_a_second_up_and_a_refresh_change_nothing(program: Stack) -> None:
+    unchanged(program)
+    assert program.preview() == []
+
+
+def test_drift_made_behind_its_back_is_seen_and_mended(program: Stack, cloud: str) -> None:
+    ec2 = client("ec2", cloud)
+    vpc, rule = program.resource("slipway-local-vpc"), program.resource("slipway-local-serving-8080-from-balancer")
+    ec2.delete_tags(Resources=[vpc["id"]], Tags=[{"Key": "Name"}])
+    ec2.revoke_security_group_ingress(GroupId=rule["inputs"]["securityGroupId"], SecurityGroupRuleIds=[rule["id"]])
+    program.refresh()
+    assert named(program.preview()) == {
+        "Vpc slipway-local-vpc": "update",
+        "SecurityGroupIngressRule slipway-local-serving-8080-from-balancer": "create",
+    }
+    program.up()
+    unchanged(program)
+
+
+def test_the_pointer_belongs_to_the_runtime(program: Stack, cloud: str) -> None:
+    pointer = program.resource("slipway-local-deployment", "Parameter")["outputs"]["name"]
+    client("ssm", cloud).put_parameter(Name=pointer, Value="0123456789ab", Overwrite=True)
+    unchanged(program)
+    program.up()
+    assert client("ssm", cloud).get_parameter(Name=pointer)["Parameter"]["Value"] == "0123456789ab"
+
+
+def test_another_instance_type_is_a_new_template_version_and_a_refresh(program: Stack, cloud: str) -> None:
+    program.set("slipway:fleet.instanceType", "t3.medium")
+    name = "slipway-local-serving"
+    assert named(program.preview()) == {f"LaunchTemplate {name}": "update", f"Group {name}": "update"}
+    program.up()
+    group = program.resource(name, "Group")["id"]
+    refreshes = client("autoscaling", cloud).describe_instance_refreshes(AutoScalingGroupName=group)
+    assert [each["Status"] for each in refreshes["InstanceRefreshes"]] == ["Successful"]
+    unchanged(program)
+
+
+def test_another_range_of_a_subnet_is_another_subnet(program: Stack) -> None:
+    moved = {"public": "10.20.0.0/20", "private": "10.20.96.0/20", "isolated": "10.20.128.0/20"}
+    for tier, network in moved.items():
+        program.set(f"slipway:network.subnets.us-east-1a.{tier}", network)
+    name = "slipway-local-private-us-east-1a"
+    before = program.resource(name, "Subnet")["id"]
+    program.up()
+    assert program.resource(name, "Subnet")["id"] != before
+    unchanged(program)
