@@ -24,8 +24,9 @@ from localcloud.machine import group, init_of
 from localcloud.network import Network
 from localcloud.state import CHECKOUT, Running, State
 from ops.environment import STACK
+from ops.follow import follow
 from ops.nodes import Node, nodes
-from ops.run import Result, follow, run
+from ops.run import Result, run
 from ops.stack import Stack
 from ops.steps import tail
 from ops.store import Store
