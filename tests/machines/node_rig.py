@@ -98,7 +98,7 @@ class Rig:
         iam, ec2 = boto3.client("iam"), boto3.client("ec2")
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
         reads = [f"arn:aws:s3:::{BUCKET}/{prefix}*" for prefix in (S3.releases, S3.deployments, S3.models)]
-        grants = [
+        grants: list[dict[str, Any]] = [
             {"Effect": "Allow", "Action": "s3:GetObject", "Resource": reads},
             {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": f"arn:aws:ssm:*:*:parameter{PARAMETER}"},
         ]
