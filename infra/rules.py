@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from contract import HTTP
 from infra import cidr
 from infra.reading import Problem
 from infra.sections import OperatorAccess
@@ -61,9 +60,6 @@ def _sizes(s: "Settings") -> Iterator[Problem]:
     if not low <= size <= high:
         reason = f"minimum {low} ≤ desired {size} ≤ maximum {high} does not hold"
         yield Problem("slipway:fleet.desired", size, reason, "Change one of the three.")
-    if (drain := s.fleet.node.drain_seconds) < HTTP.predict_seconds:
-        reason = f"a prediction may take {HTTP.predict_seconds} seconds, and would be cut off"
-        yield Problem("slipway:fleet.drainSeconds", drain, reason, f"Use at least {HTTP.predict_seconds}.")
     if s.database.storage_limit_gib < s.database.storage_gib * 1.1:
         reason = f"it must exceed storageGib {s.database.storage_gib} by a tenth"
         yield Problem("slipway:database.storageLimitGib", s.database.storage_limit_gib, reason, "Raise it.")

@@ -30,6 +30,7 @@ UNSET = (
     "PULUMI_CONFIG_FILE",
     "PULUMI_CONFIG_PASSPHRASE",
     "PULUMI_STACK",
+    "PYTHONDONTWRITEBYTECODE",  # without byte code each run of the program compiles pulumi_aws anew: 4 s of CPU
 )
 
 

@@ -1,6 +1,7 @@
 """One whole stack, brought up by `make up`, for all the tests that want it; and their order: the destructive last."""
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -43,18 +44,20 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Live]:
         pytest.skip("the whole stack needs root")
     found = live.copy(live.PLACE)
     with pytest.MonkeyPatch.context() as patch:
+        ready = False
         try:
             found.make("up")
+            ready = True
             for name in UNSET:
                 patch.delenv(name, raising=False)
             for name, value in found.environment().items():
                 patch.setenv(name, value)
             yield found
         except UserError as error:
-            pytest.fail(f"{error}\n{live.logs(found.state)}", pytrace=False)
+            pytest.fail(str(error), pytrace=False)
         finally:
-            if request.session.testsfailed:
-                print(live.logs(found.state))
+            if request.session.testsfailed or not ready:
+                sys.stderr.write(live.logs(found.state))
             control.stop(found.state, print)
 
 

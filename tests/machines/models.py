@@ -47,6 +47,7 @@ def register(forest: Any, example: "Trained") -> str:
             signature=infer_signature(example.rows, forest.predict(example.rows)),
             input_example=example.rows.head(2),
             registered_model_name=MODEL,
+            skops_trusted_types=["sklearn.tree._tree.Tree"],
         )
     return str(info.registered_model_version)
 

@@ -15,7 +15,7 @@ from tests.machines.models import Deployed
 if TYPE_CHECKING:
     from ops.example import Trained
 
-RANGE = "10.99.0.0/16"
+RANGE = "10.20.240.0/20"  # within the network: SSH is admitted from nowhere else
 NO_CHANGE = "--expect-no-changes"
 
 

@@ -11,9 +11,8 @@ from tests.program.engine import KEY, Recording, changed, run, stack_config
 SERVER, CONTROL, DEPLOYMENT = "a" * 64, "b" * 64, "c" * 12
 
 
-@pytest.fixture(scope="session")
-def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("releases")
+def bootstrap(folder: Path) -> Path:
+    """What `make release` leaves, with files that hold nothing."""
     for name in ("server.tar.zst", "control.tar.zst", "deployment.json"):
         (folder / name).write_text(name)
     file = folder / "bootstrap.json"
@@ -27,6 +26,11 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     return file
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bootstrap(tmp_path_factory.mktemp("releases"))
 
 
 @pytest.fixture(scope="session")

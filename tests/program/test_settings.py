@@ -42,7 +42,6 @@ REFUSED = [
     ({"flet": {}}, "Did you mean fleet?"),
     ({"fleet": "big"}, "it is not a group of settings"),
     ({"fleet.instanceType": "large"}, "It should look like t3.medium."),
-    ({"fleet.drainSeconds": 5}, "a prediction may take 30 seconds"),
     ({"storage.forceDestroy": "maybe"}, "it is neither true nor false"),
     ({"network.egress": "vpn"}, "Choose one of single-nat, nat-per-zone, none."),
     ({"network.zones": ["us-east-1a"]}, "the load balancer needs at least two zones"),

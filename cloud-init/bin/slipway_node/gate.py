@@ -61,10 +61,9 @@ def wait_ready(socket_path: Path, failed: Callable[[], str | None]) -> None:
         else:
             if status == 200:
                 return
-            checks = answer.get("checks", []) if isinstance(answer, dict) else []
-            if [check.get("check") for check in checks] == [
-                "draining"
-            ]:  # the node is; it may be given a new deployment
+            said = answer.get("checks", []) if isinstance(answer, dict) else []
+            checks = [check for check in said if check.get("check") != "draining"]
+            if said and not checks:  # the node is being drained, and may be given a deployment all the same
                 return
             for check in checks:
                 if check.get("status") == "failed":
