@@ -25,6 +25,7 @@ ORDER = (
     "test_stack_deploy",
     "test_stack_pulumi",
     "test_stack_nodes",
+    "test_stack_docs",
     "test_stack_permissions",
     "test_stack_end",
 )
