@@ -159,8 +159,13 @@ class Live:
         return [self.activation(node)["serving"] for node in self.nodes("serving")]
 
 
-def copy(place: Path) -> Live:
-    """A fresh copy of this checkout's own files, after whatever an earlier session left there is cleared."""
+def prepare(place: Path, *, keep: bool) -> Live:
+    """A fresh copy of this checkout's own files, after whatever an earlier session left there is cleared.
+
+    With `keep`, a stack that is up there is taken as it is.
+    """
+    if keep and (running := State(place).read()) and running.alive:
+        return Live(place)
     if place.exists():
         control.stop(State(place), print)
         shutil.rmtree(place)

@@ -1,0 +1,109 @@
+"""The documents' commands on a stack that is up, as a reader would paste them, and the operator's policy held against
+every call that an operator has made to it."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.api import calls, policy
+from tests.machines import models
+from tests.machines.live import Live
+from tests.unit import documents
+from tests.unit.documents import ROOT
+
+README = ROOT / "README.md"
+DEPLOYMENTS = ROOT / "docs" / "releases-and-deployments.md"
+LOGS = ROOT / "docs" / "logs.md"
+
+
+def shell(stack: Live, text: str) -> str:
+    """What a shell in the checkout prints. `set -e`, so that each line has to work."""
+    return stack.run("sh", "-ec", text).stdout
+
+
+def block(file: Path, word: str, language: str = "sh") -> str:
+    (found,) = (text for text in documents.blocks(file, language) if word in text)
+    return found
+
+
+def test_the_readmes_curl_line_predicts(stack: Live) -> None:
+    answer = json.loads(shell(stack, block(README, "curl -s")))
+    assert 25 <= answer["predictions"][0] <= 346, "the range of the target in scikit-learn's diabetes data"
+
+
+def test_the_readmes_tools_talk_to_the_stack(stack: Live) -> None:
+    lines = [line for line in block(README, "stack output").splitlines() if not line.startswith("aws ")]
+    printed = shell(stack, "\n".join(lines))
+    assert stack.environment()["MLFLOW_TRACKING_PASSWORD"] in printed
+    assert "mlflow_url" in printed
+    assert re.search(r"changed=0\s", printed), "site.yml --check finds nothing to do"
+
+
+def test_the_addresses_alone_are_printed(stack: Live) -> None:
+    assert shell(stack, "make -s url").strip() == stack.url
+    assert shell(stack, "make -s mlflow-url").strip() == stack.mlflow_url
+    assert shell(stack, "python -m localcloud url").strip().partition("://")[2].partition(":")[2] in stack.url
+
+
+def test_a_model_is_delivered_as_the_page_says(stack: Live, tmp_path: Path) -> None:
+    before = stack.store.pointer()
+    script = tmp_path / "train.py"
+    script.write_text(block(DEPLOYMENTS, "import mlflow", "python"))
+    stack.run(sys.executable, script)
+    make, roll = block(DEPLOYMENTS, "deployment make").splitlines()
+    identity = models.identity(shell(stack, make))
+    shell(stack, roll.replace("ID", identity))
+    try:
+        assert set(stack.serving()) == {identity}
+        predictions = shell(
+            stack,
+            f"""curl -s {stack.url}/predict/iris -H 'Content-Type: application/json' -d '{{"sepal length (cm)": 5.1, """
+            """"sepal width (cm)": 3.5, "petal length (cm)": 1.4, "petal width (cm)": 0.2}'""",
+        )
+        assert json.loads(predictions)["predictions"] == [0]
+    finally:
+        shell(stack, roll.replace("ID", before))
+    assert set(stack.serving()) == {before}
+
+
+def test_logs_are_read_as_the_page_says(stack: Live) -> None:
+    node = stack.nodes("serving")[0].id
+    enter = next(line for line in block(LOGS, "journalctl -u 'model-server@*'").splitlines())
+    assert json.loads(shell(stack, enter.replace("INSTANCE-ID", node)).splitlines()[-1])["message"]
+    assert '"event":"request"' in shell(
+        stack, block(LOGS, 'ansible serving --become -m ansible.builtin.command -a "journalctl -t')
+    )
+
+
+def test_one_request_is_found_in_both_logs(stack: Live) -> None:
+    shell(stack, f"curl -s {stack.url}/version -H 'X-Request-Id: find-me'")
+    command = block(LOGS, "--grep REQUEST-ID").replace("REQUEST-ID", "find-me").strip()
+    printed = stack.run("sh", "-c", command, check=False).stdout  # a node that did not get the request finds nothing
+    found = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    assert any(line.get("event") == "request" for line in found), "Nginx's line"
+    assert any(line.get("logger") == "app.access" for line in found), "the server's line"
+
+
+@pytest.fixture(scope="module")
+def made_by_operators(stack: Live) -> list[dict[str, Any]]:
+    return [call for call in calls.read(stack.state.calls) if call["caller"].endswith(":user/operator")]
+
+
+def test_the_operators_policy_allows_all_that_an_operator_did(made_by_operators: list[dict[str, Any]]) -> None:
+    document = json.loads((ROOT / "docs" / "operator-policy.json").read_text())
+    granted = [action.lower() for each in document["Statement"] for action in policy.as_list(each["Action"])]
+    assert len({call["action"] for call in made_by_operators}) > 50, "the record holds a whole `pulumi up`"
+    refused = set()
+    for call in made_by_operators:
+        action, resource = call["action"], call["resource"]
+        if action.partition(":")[0] in resource:
+            allowed = policy.evaluate([document], action, resource, call["context"]).allowed
+        else:  # the record does not know which resource the action is on, so only the action can be held against it
+            allowed = any(policy.matches(pattern, action.lower()) for pattern in granted)
+        if not allowed:
+            refused.add((action, resource))
+    assert refused == set()
