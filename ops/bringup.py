@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,9 @@ class Bringup:
         with self.steps.step("log and register the model") as step:
             from ops import example
 
-            registered = example.deliver(trained)
+            step.log = self.log("register")
+            with step.log.open("w") as log, redirect_stdout(log), redirect_stderr(log):
+                registered = example.deliver(trained)
             step.done(f"{example.MODEL} version {registered.version}, @{example.ALIAS}")
         return registered
 

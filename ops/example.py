@@ -6,6 +6,7 @@ somebody else's stays what it is.
 
 import hashlib
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ EXPERIMENT = "diabetes"
 TAG = "slipway-example"
 PARAMETERS = {"n_estimators": 100, "min_samples_leaf": 2, "random_state": 42}
 EXAMPLE_ROWS = 3
+PACKAGES = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,18 @@ def deliver(trained: Trained) -> Registered:
             signature=infer_signature(trained.rows, trained.forest.predict(trained.rows)),
             input_example=trained.rows.head(EXAMPLE_ROWS),
             registered_model_name=MODEL,
+            pip_requirements=requirements(),
             skops_trusted_types=["sklearn.tree._tree.Tree"],  # MLflow's safe format refuses forests without it
         )
     version = str(info.registered_model_version)
     client.set_model_version_tag(MODEL, version, TAG, trained.identity)
     client.set_registered_model_alias(MODEL, ALIAS, version)
     return Registered(version, ours=True)
+
+
+def requirements() -> list[str]:
+    """What the model was made with. Given, so that the client does not load the model again just to find out."""
+    return [f"{package}=={metadata.version(package)}" for package in PACKAGES]
 
 
 def current(client: MlflowClient, trained: Trained) -> Registered | None:
