@@ -42,7 +42,6 @@ balancer = Balancer(
     s.prefix, BalancerArgs(settings=s, network=network, firewall=firewall, certificate=certificate), opts
 )
 aliases = Aliases(s.prefix, AliasesArgs(settings=s, balancer=balancer), opts)
-
 site = Site(
     stack=s.stack,
     region=s.region,

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,8 @@ from localcloud.image import Image
 from localcloud.state import State
 from ops import compare, delivery, environment
 from ops.errors import UserError, reported
+from ops.follow import follow, interrupt_all
 from ops.ownership import give_back
-from ops.run import follow
 from ops.stack import Stack
 from ops.steps import Steps
 from ops.summary import summary
@@ -142,6 +142,11 @@ def together(*works: Callable[[], Any]) -> list[Any]:
     """Runs the works side by side and waits for all. Raises the error of one, or all users' errors in one."""
     with ThreadPoolExecutor(len(works)) as pool:
         futures = [pool.submit(work) for work in works]
+        try:
+            wait(futures)
+        except KeyboardInterrupt:
+            interrupt_all()
+            raise
     errors = [error for future in futures if (error := future.exception())]
     told = [error for error in errors if isinstance(error, UserError)]
     if len(told) > 1 and len(told) == len(errors):

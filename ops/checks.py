@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.errors import reported
-from ops.run import attached
+from ops.follow import attached
 from toolchain import host
 from toolchain.setup import CHECKOUT
 

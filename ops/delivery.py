@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localcloud.state import State
-from ops.run import follow
+from ops.follow import follow
 
 PLAYBOOK = Path("playbooks") / "deploy.yml"
 HINT = "the nodes serve what they served before; `make up` tries again"

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 
 import toolchain  # noqa: F401 - first, for it refuses a Python that is too old
 from ops.errors import UserError, reported
+from ops.follow import attached
 from ops.lock import exclusive
-from ops.run import attached
 from ops.steps import Steps
 from toolchain import host, setup
 

@@ -7,8 +7,7 @@ a bare "exit status 1" sends people to read our source. Standard library only: t
 import os
 import shlex
 import subprocess
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
-        raise _not_started(words, cwd, error, hint) from None
+        raise not_started(words, cwd, error, hint) from None
     except PermissionError as error:
         raise CommandError(words, Result("", str(error), 126), f"not allowed to run {words[0]}", hint) from None
     except subprocess.TimeoutExpired as error:
@@ -85,76 +84,20 @@ def run(
         raise CommandError(words, result, f"no end after {timeout_seconds:g} s", hint) from None
     result = Result(done.stdout, done.stderr, done.returncode)
     if check and not result.ok:
-        raise CommandError(words, result, _ended(result.returncode), hint)
+        raise CommandError(words, result, ended(result.returncode), hint)
     return result
 
 
-def _not_started(words: list[str], cwd: Path | None, error: FileNotFoundError, hint: str) -> CommandError:
+def not_started(words: list[str], cwd: Path | None, error: FileNotFoundError, hint: str) -> CommandError:
     missing_folder = cwd is not None and not cwd.is_dir()
     reason = f"no such folder {cwd}" if missing_folder else f"no program {words[0]}"
     return CommandError(words, Result("", str(error), STATUS_NOT_FOUND), reason, hint)
 
 
-def _ended(returncode: int) -> str:
+def ended(returncode: int) -> str:
     return f"ended by signal {-returncode}" if returncode < 0 else f"exit status {returncode}"
 
 
 def _text(output: str | bytes | None) -> str:
     """`TimeoutExpired` carries bytes even in text mode."""
     return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
-
-
-def follow(
-    argv: Sequence[str | Path],
-    on_line: Callable[[str], None],
-    *,
-    log: Path,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    hint: str = "",
-) -> None:
-    """Runs long work to its end, handing on each line that it prints (both streams) and keeping all in `log`.
-
-    It is ended with this process when that is interrupted. Raises `CommandError` as `run` does.
-    """
-    words = [str(word) for word in argv]
-    log.parent.mkdir(parents=True, exist_ok=True)
-    last: deque[str] = deque(maxlen=LAST_LINES)
-    try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **env} if env else None,
-            cwd=cwd,
-            text=True,
-            errors="replace",
-        )
-    except FileNotFoundError as error:
-        raise _not_started(words, cwd, error, hint) from None
-    assert process.stdout is not None
-    with log.open("w") as file, process.stdout as output:
-        try:
-            for line in output:
-                file.write(line)
-                file.flush()
-                last.append(line)
-                on_line(line.rstrip("\n"))
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-    if returncode := process.wait():
-        result = Result("".join(last), "", returncode)
-        raise CommandError(words, result, f"{_ended(returncode)} (all it said is in {log})", hint)
-
-
-def attached(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> int:
-    """Runs `argv` on this process's own terminal and returns its exit status. Ctrl-C is the child's to handle."""
-    process = subprocess.Popen([str(word) for word in argv], env={**os.environ, **env} if env else None)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue

@@ -14,13 +14,15 @@ from typing import Any
 from localcloud.state import State
 from ops.environment import STACK
 from ops.errors import UserError
-from ops.run import CommandError, follow, run
+from ops.follow import follow
+from ops.run import CommandError, run
 from ops.steps import Step
 
 # ` +  aws:ec2:Vpc slipway-local creating (0s)`: what the engine prints without a terminal, one line per event.
 EVENT = re.compile(r"^ *[-+~@]+ +(?P<type>\w+:[\w:/.-]+) (?P<name>\S+) (?P<verb>\w+)(?P<rest>.*)$")
 LISTENER = re.compile(r"(?P<start>https?://localhost:)(?P<port>\d+)")
 FLAGS = ("--stack", STACK, "--yes", "--non-interactive", "--color", "never")
+DESTROY_SECONDS = 300.0
 CONSEQUENCE = "an unhandled error occurred: program exited"
 MISMATCH = (
     "Pulumi.local.yaml's encryptionsalt and .slipway/passphrase do not belong together: "
@@ -45,7 +47,7 @@ class Stack:
         self._follow("up", ["--skip-preview"], step)
 
     def destroy(self, step: Step) -> None:
-        self._follow("destroy", ["--skip-preview"], step)
+        self._follow("destroy", ["--skip-preview"], step, DESTROY_SECONDS)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's exports, its addresses as this machine reaches them; empty before the first `up`."""
@@ -72,11 +74,12 @@ class Stack:
         except CommandError as error:
             raise explained(error) from error
 
-    def _follow(self, verb: str, flags: list[str], step: Step) -> None:
+    def _follow(self, verb: str, flags: list[str], step: Step, timeout_seconds: float | None = None) -> None:
         step.log = self.log(verb)
         try:
             command = ["pulumi", verb, *FLAGS, *flags]
-            follow(command, watcher(step.say), log=self.log(verb), cwd=self.state.checkout)
+            watch = watcher(step.say)
+            follow(command, watch, log=self.log(verb), cwd=self.state.checkout, timeout_seconds=timeout_seconds)
         except CommandError as error:
             raise explained(error) from error
 

@@ -11,8 +11,8 @@ import sys
 from localcloud.state import State
 from ops import environment
 from ops.errors import UserError, reported
+from ops.follow import follow
 from ops.ownership import give_back
-from ops.run import follow
 from ops.stack import Stack
 from ops.steps import Steps
 
@@ -44,7 +44,10 @@ def destroy(state: State, steps: Steps, api_port: int) -> None:
     with steps.step("pulumi destroy") as step:
         stack.unlock()
         stack.select()
-        stack.destroy(step)
+        if stack.interrupted():
+            step.done("left out: an earlier operation was killed halfway, and the cloud takes all of it along")
+        else:
+            stack.destroy(step)
 
 
 def remove_generated(state: State) -> None:

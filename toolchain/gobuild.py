@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.errors import UserError
-from ops.run import follow, run
+from ops.follow import follow
+from ops.run import run
 from ops.steps import Step
 from toolchain.download import Unreachable, fetch
 from toolchain.pins import ENGINE, GO, version_tuple

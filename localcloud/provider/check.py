@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from localcloud.provider.schema import Autoname, Field, Fields, as_text, empty
+from localcloud.provider.schema import Autoname, Field, Fields, as_text
+from localcloud.provider.tags import merged, tag_problems
 from localcloud.provider.values import ASSET, UNKNOWN, Asset, PropertyPath, known, render_path
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def check(  # noqa: PLR0917
     args = _fields(resource.fields, news, (), problems, resource.token)
     filled = _fill(resource.fields, args, olds, naming, problems)
     if "tagsAll" in resource.fields:
-        args["tagsAll"] = _all_tags(config.tags, args.get("tags"))
-        _tag_rules(args["tagsAll"], problems)
+        args["tagsAll"] = merged(config.tags, args.get("tags"))
+        problems += [Problem(path, reason) for path, reason in tag_problems(args["tagsAll"])]
     region = args.get("region")
     if region is not None and region is not UNKNOWN and region != config.region:
         problems.append(Problem("region", f"{region!r} is not the local cloud's region {config.region!r}"))
@@ -179,24 +180,3 @@ def _name(rule: Autoname, naming: Naming) -> str:
     suffix = hashlib.sha256(naming.seed + naming.logical.encode()).hexdigest()[:7]
     name = f"{naming.logical}{rule.separator}{suffix}"
     return name.lower() if rule.lower else name
-
-
-def _all_tags(defaults: Mapping[str, str], tags: Any) -> Any:
-    if tags is UNKNOWN:
-        return UNKNOWN
-    return {**defaults, **{key: value for key, value in (tags or {}).items() if value is not None}}
-
-
-def _tag_rules(tags: Any, problems: list[Problem]) -> None:
-    if tags is UNKNOWN:
-        return
-    for key, value in tags.items():
-        path = render_path(("tags", key))
-        if key.lower().startswith("aws:"):
-            problems.append(Problem(path, "tag keys that begin with aws: are AWS's own"))
-        if empty(key) or len(key) > 128:
-            problems.append(Problem(path, f"a tag's key has 1 to 128 characters, not {len(key)}"))
-        if value is not UNKNOWN and len(value) > 256:
-            problems.append(Problem(path, f"a tag's value has at most 256 characters, not {len(value)}"))
-    if len(tags) > 50:
-        problems.append(Problem("tags", f"{len(tags)} tags are more than the 50 that AWS allows"))

@@ -1,16 +1,12 @@
-"""The engine's protocol: requests decoded, answers encoded, errors in the form that the engine understands.
+"""The engine's protocol: requests decoded, answers encoded.
 
 The raw servicer, because the SDK's provider class drops the old inputs and cannot report a partial create.
 """
 
 import threading
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
 
 from localcloud.provider import lifecycle, registry
@@ -19,9 +15,9 @@ from localcloud.provider.check import DEFAULTS, Defaults, Naming, check, check_f
 from localcloud.provider.cloud import Cloud, connect
 from localcloud.provider.diff import Difference, diff
 from localcloud.provider.engine import Engine
-from localcloud.provider.errors import CancelledError, ProviderError, WaitError, code, text
-from localcloud.provider.lifecycle import UnfinishedError
-from localcloud.provider.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from localcloud.provider.errors import ProviderError
+from localcloud.provider.failures import errors, unfinished
+from localcloud.provider.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from localcloud.provider.resource import Resource
 from localcloud.provider.values import PropertyPath, decode, encode
 
@@ -55,14 +51,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
         return provider_pb2.DiffResponse(changes=kinds.DIFF_SOME if changed else kinds.DIFF_NONE)
 
     def Configure(self, request: Any, context: Any) -> Any:
-        with _errors(context, "configuring the provider"):
+        with errors(context, "configuring the provider"):
             self._cloud = connect(request.variables)
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
         )
 
     def Invoke(self, request: Any, context: Any) -> Any:
-        with _errors(context, f"calling {request.tok}"):
+        with errors(context, f"calling {request.tok}"):
             function = registry.function(request.tok)
             args, problems = check_function(function, decode(request.args).values)
             if problems:
@@ -71,7 +67,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
             return provider_pb2.InvokeResponse(**{"return": encode(function.run(self._call(request), args))})
 
     def Check(self, request: Any, context: Any) -> Any:
-        with _errors(context, f"checking {_name(request)}"):
+        with errors(context, f"checking {_name(request)}"):
             resource = registry.resource(_token(request))
             news, olds = decode(request.news), decode(request.olds)
             proposal = request.autonaming
@@ -86,25 +82,25 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
             return provider_pb2.CheckResponse(inputs=encode(args, _secrets(resource, news.secrets)), failures=failures)
 
     def Diff(self, request: Any, context: Any) -> Any:
-        with _errors(context, f"comparing {_name(request)}"):
+        with errors(context, f"comparing {_name(request)}"):
             resource = registry.resource(_token(request))
             found = diff(resource, decode(request.olds).values, decode(request.news).values)
             return _difference(found)
 
     def Create(self, request: Any, context: Any) -> Any:
-        with _errors(context, f"creating {_name(request)}"):
+        with errors(context, f"creating {_name(request)}"):
             resource = registry.resource(_token(request))
             inputs = decode(request.properties)
             hidden = _secrets(resource, inputs.secrets)
             if request.preview:
                 planned = lifecycle.preview_create(resource, inputs.values)
                 return provider_pb2.CreateResponse(properties=encode(planned, hidden))
-            with _unfinished(context, hidden):
+            with unfinished(context, hidden):
                 id, outputs = lifecycle.create(resource, self._call(request), inputs.values)
             return provider_pb2.CreateResponse(id=id, properties=encode(outputs, hidden))
 
     def Read(self, request: Any, context: Any) -> Any:
-        with _errors(context, f"reading {_name(request)}"):
+        with errors(context, f"reading {_name(request)}"):
             resource = registry.resource(_token(request))
             state, inputs = decode(request.properties), decode(request.inputs)
             found = lifecycle.read(resource, self._call(request), request.id, state.values, inputs.values)
@@ -116,19 +112,19 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
             )
 
     def Update(self, request: Any, context: Any) -> Any:
-        with _errors(context, f"updating {_name(request)}"):
+        with errors(context, f"updating {_name(request)}"):
             resource = registry.resource(_token(request))
             olds, news = decode(request.olds), decode(request.news)
             hidden = _secrets(resource, news.secrets)
             if request.preview:
                 planned = lifecycle.preview_update(resource, olds.values, news.values)
                 return provider_pb2.UpdateResponse(properties=encode(planned, hidden))
-            with _unfinished(context, hidden):
+            with unfinished(context, hidden):
                 outputs = lifecycle.update(resource, self._call(request), request.id, olds.values, news.values)
             return provider_pb2.UpdateResponse(properties=encode(outputs, hidden))
 
     def Delete(self, request: Any, context: Any) -> Any:
-        with _errors(context, f"deleting {_name(request)}"):
+        with errors(context, f"deleting {_name(request)}"):
             resource = registry.resource(_token(request))
             lifecycle.delete(resource, self._call(request), request.id, decode(request.properties).values)
             return Empty()
@@ -180,34 +176,3 @@ def _difference(found: Difference) -> Any:
         detailedDiff=details,
         hasDetailedDiff=True,
     )
-
-
-@contextmanager
-def _unfinished(context: Any, hidden: frozenset[PropertyPath]) -> Iterator[None]:
-    """Tells the engine of a resource that exists and is not complete, so that its state is kept."""
-    try:
-        yield
-    except UnfinishedError as error:
-        detail = AnyMessage()
-        detail.Pack(
-            provider_pb2.ErrorResourceInitFailed(
-                id=error.id, properties=encode(error.outputs, hidden), reasons=[str(error)]
-            )
-        )
-        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[detail])
-        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-        context.abort(grpc.StatusCode.UNKNOWN, str(error))
-
-
-@contextmanager
-def _errors(context: Any, doing: str) -> Iterator[None]:
-    """A refusal is one line; what nobody expected shows its traceback."""
-    try:
-        yield
-    except (ProviderError, WaitError, CancelledError) as error:
-        context.abort(grpc.StatusCode.UNKNOWN, f"{doing}: {error}")
-    except Exception as error:
-        if context.code() is not None:  # aborted already, with its details
-            raise
-        told = text(error) if code(error) else f"{text(error)}\n{traceback.format_exc()}"
-        context.abort(grpc.StatusCode.UNKNOWN, f"{doing}: {told}")

@@ -1,7 +1,9 @@
-"""Tags between Pulumi's map and AWS's list of pairs."""
+"""Tags: the provider's and the program's merged, judged, and between Pulumi's map and AWS's list of pairs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from localcloud.provider.values import UNKNOWN, render_path
 
 
 def pairs(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
@@ -29,3 +31,26 @@ def retag_ec2(client: Any, id: str, old: Mapping[str, str] | None, new: Mapping[
         client.delete_tags(Resources=[id], Tags=[{"Key": key} for key in removed])
     if added:
         client.create_tags(Resources=[id], Tags=pairs(added))
+
+
+def merged(defaults: Mapping[str, str], tags: Any) -> Any:
+    """The provider's default tags, over which the program's win."""
+    if tags is UNKNOWN:
+        return UNKNOWN
+    return {**defaults, **{key: value for key, value in (tags or {}).items() if value is not None}}
+
+
+def tag_problems(tags: Any) -> Iterator[tuple[str, str]]:
+    """What AWS refuses in tags, as (property path, reason)."""
+    if tags is UNKNOWN:
+        return
+    for key, value in tags.items():
+        path = render_path(("tags", key))
+        if key.lower().startswith("aws:"):
+            yield path, "tag keys that begin with aws: are AWS's own"
+        if not 1 <= len(key) <= 128:
+            yield path, f"a tag's key has 1 to 128 characters, not {len(key)}"
+        if value is not UNKNOWN and len(value) > 256:
+            yield path, f"a tag's value has at most 256 characters, not {len(value)}"
+    if len(tags) > 50:
+        yield "tags", f"{len(tags)} tags are more than the 50 that AWS allows"

@@ -24,7 +24,8 @@ from localcloud.cli import enter_argv
 from localcloud.state import State
 from ops import environment
 from ops.errors import UserError, reported
-from ops.run import follow, run
+from ops.follow import follow
+from ops.run import run
 from ops.stack import Stack
 from ops.steps import Step, Steps
 

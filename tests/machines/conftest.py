@@ -39,10 +39,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[Live]:
-    """Up and serving the example model. This process lives in its environment until the session ends."""
+    """Up and serving the example model. This process lives in its environment until the session ends.
+
+    With SLIPWAY_KEEP_STACK=1 it stays up after the tests, and the next session takes it as it is.
+    """
     if os.geteuid() != 0:
         pytest.skip("the whole stack needs root")
-    found = live.copy(live.PLACE)
+    keep = bool(os.environ.get("SLIPWAY_KEEP_STACK"))
+    found = live.prepare(live.PLACE, keep=keep)
     with pytest.MonkeyPatch.context() as patch:
         ready = False
         try:
@@ -58,7 +62,8 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Live]:
         finally:
             if request.session.testsfailed or not ready:
                 sys.stderr.write(live.logs(found.state))
-            control.stop(found.state, print)
+            if not keep:
+                control.stop(found.state, print)
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,9 @@ from localcloud.machine import group, init_of
 from localcloud.network import Network
 from localcloud.state import CHECKOUT, Running, State
 from ops.environment import STACK
+from ops.follow import follow
 from ops.nodes import Node, nodes
-from ops.run import Result, follow, run
+from ops.run import Result, run
 from ops.stack import Stack
 from ops.steps import tail
 from ops.store import Store
@@ -158,8 +159,13 @@ class Live:
         return [self.activation(node)["serving"] for node in self.nodes("serving")]
 
 
-def copy(place: Path) -> Live:
-    """A fresh copy of this checkout's own files, after whatever an earlier session left there is cleared."""
+def prepare(place: Path, *, keep: bool) -> Live:
+    """A fresh copy of this checkout's own files, after whatever an earlier session left there is cleared.
+
+    With `keep`, a stack that is up there is taken as it is.
+    """
+    if keep and (running := State(place).read()) and running.alive:
+        return Live(place)
     if place.exists():
         control.stop(State(place), print)
         shutil.rmtree(place)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
 JSON = {"Content-Type": "application/json"}
 
 
-def test_make_up_ends_with_a_line_that_predicts_when_pasted(stack: Live, first: Deployed) -> None:
+def test_make_up_ends_with_a_line_that_predicts_when_pasted(stack: Live, example: "Trained") -> None:
     said = (stack.state.slipway / "log" / "make-up.log").read_text()
     line = next(line for line in said.splitlines() if "curl " in line)
     answer = json.loads(stack.run("sh", "-c", line[line.index("curl ") :]).stdout)
-    assert abs(answer["predictions"][0] - first.value) < 1e-3
+    assert abs(answer["predictions"][0] - models.predict(example.forest, example.rows.round(6))) < 1e-6
 
 
 def test_scripts_get_just_the_address(stack: Live) -> None:
-    assert stack.run("make", "-s", "url").stdout.strip() == stack.url
-    assert stack.run("make", "-s", "mlflow-url").stdout.strip() == stack.mlflow_url
+    for verb, address in {"url": stack.url, "mlflow-url": stack.mlflow_url}.items():
+        assert stack.run(sys.executable, "-m", "ops.quickstart", verb).stdout == f"{address}\n"
 
 
 def test_every_row_is_predicted_as_by_the_offline_model(stack: Live, example: "Trained") -> None:

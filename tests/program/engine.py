@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pulumi
 import yaml
 from pulumi.runtime import mocks, rpc
@@ -22,8 +21,9 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
+from tests.program.answers import Cloud
+
 ROOT = Path(__file__).resolve().parents[2]
-AMI = {"architecture": "x86_64", "rootDeviceName": "/dev/xvda"}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGl0IGlzIGEgdGVzdCBrZXkgYW5kIG5vdGhpbmcgZWxz operator@example.com"
 
 
@@ -62,80 +62,9 @@ class Recording:
         return [made for made in self.made if made.type.startswith("aws:")]
 
 
-class RefusedError(grpc.RpcError):  # type: ignore[misc]
-    """A function's failure as the engine reports it."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-    def code(self) -> grpc.StatusCode:
-        return grpc.StatusCode.UNKNOWN
-
-    def details(self) -> str:
-        return self.text
-
-
-class Cloud(mocks.Mocks):
-    """Answers as AWS would where the program looks at an answer."""
-
-    def __init__(self, recording: Recording, answers: Mapping[str, Any]) -> None:
-        self.recording = recording
-        self.answers = {
-            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
-            "aws:ec2/getAmi:getAmi": AMI,
-            "aws:ec2/getInstanceType:getInstanceType": {"supportedArchitectures": ["x86_64"]},
-        } | dict(answers)
-
-    def call(self, args: mocks.MockCallArgs) -> Any:
-        self.recording.calls.append((args.token, args.args))
-        answer = self.answers[args.token]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer(args.args) if callable(answer) else answer
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        slug = args.typ.split(":")[-1]
-        made = {"arn": f"arn:aws:{slug}:us-east-1:123456789012:{args.name}", "name": f"{args.name}-0123456"}
-        return f"{args.name}-id", made | _answered(args) | args.inputs
-
-
-def _answered(args: mocks.MockResourceArgs) -> dict[str, Any]:
-    match args.typ:
-        case "aws:s3/bucket:Bucket":
-            return {"bucket": f"{args.name}-0123456", "arn": f"arn:aws:s3:::{args.name}-0123456"}
-        case "aws:rds/instance:Instance":
-            secret = {"secretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds-master"}
-            return {"address": "database.internal", "port": 5432, "masterUserSecrets": [secret]}
-        case "aws:lb/loadBalancer:LoadBalancer":
-            return {"dnsName": "balancer.example.net", "zoneId": "Z35SXDOTRQ7X7K"}
-        case "aws:ec2/launchTemplate:LaunchTemplate":
-            return {"latestVersion": 1}
-        case "aws:ec2/vpcEndpoint:VpcEndpoint":
-            return {"prefixListId": "pl-63a5400a"}
-        case "aws:ec2/keyPair:KeyPair":
-            return {"keyName": f"{args.name}-0123456"}
-        case "aws:acm/certificate:Certificate":
-            names = [args.inputs["domainName"], *args.inputs.get("subjectAlternativeNames", [])]
-            return {"domainValidationOptions": [_validation(name) for name in reversed(names)]}
-        case "aws:route53/record:Record":
-            return {"fqdn": args.inputs["name"]}
-        case _:
-            return {}
-
-
-def _validation(name: str) -> dict[str, str]:
-    return {
-        "domainName": name,
-        "resourceRecordName": f"_proof.{name}",
-        "resourceRecordType": "CNAME",
-        "resourceRecordValue": "_proof.acm-validations.aws",
-    }
-
-
 class RecordingMonitor(mocks.MockMonitor):
     def __init__(self, recording: Recording, answers: Mapping[str, Any]) -> None:
-        super().__init__(Cloud(recording, answers))
+        super().__init__(Cloud(recording.calls, answers))
         self.recording = recording
 
     def RegisterResource(self, request: Any) -> Any:
@@ -178,7 +107,7 @@ def run(config: Mapping[str, Any], stack: str = "test", answers: Mapping[str, An
     recording = Recording()
     with _own_event_loop():
         monitor = RecordingMonitor(recording, answers or {})
-        mocks.set_mocks(Cloud(recording, {}), "slipway", stack, True, logging.getLogger(__name__), monitor)
+        mocks.set_mocks(monitor.mocks, "slipway", stack, True, logging.getLogger(__name__), monitor)
         set_all_config(as_pulumi(config))
         asyncio.get_event_loop().run_until_complete(run_pulumi_func(lambda: _program(recording)))
     return recording
@@ -203,6 +132,3 @@ def _own_event_loop() -> Iterator[None]:
     finally:
         loop.close()
         asyncio.set_event_loop(None)
-
-
-__all__ = ["KEY", "ROOT", "Made", "Recording", "as_pulumi", "changed", "pulumi", "run", "stack_config"]

@@ -8,7 +8,8 @@ import pulumi
 import pytest
 
 from infra.settings import SettingsError, read
-from tests.program.engine import KEY, RefusedError, as_pulumi, changed, run
+from tests.program.answers import RefusedError
+from tests.program.engine import KEY, as_pulumi, changed, run
 
 Config = dict[str, Any]
 

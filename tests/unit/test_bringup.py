@@ -1,7 +1,9 @@
 """The parts of `make up` and `make down` that need no machine: order of errors, what is said, what is left."""
 
 import json
+import os
 import shlex
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from localcloud.state import State
 from ops import bringup, compare, delivery, example, ownership, summary, teardown
 from ops.errors import UserError
+from ops.follow import follow
 from ops.run import run
 
 ROW = {"age": 0.038076, "sex": 0.05068}
@@ -47,6 +50,19 @@ def test_when_both_works_fail_both_reasons_are_told() -> None:
 
     with pytest.raises(UserError, match=r"(?s)no network.*no space"):
         bringup.together(lambda: fails("no network"), lambda: fails("no space"))
+
+
+def test_an_interrupt_reaches_what_the_works_follow(tmp_path: Path) -> None:
+    script = "trap 'echo asked; exit 0' INT; echo begun; while :; do sleep 0.05; done"
+    log = tmp_path / "x.log"
+
+    def interrupt_main(_line: str) -> None:
+        if _line == "begun":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        bringup.together(lambda: follow(["sh", "-c", script], interrupt_main, log=log), lambda: None)
+    assert log.read_text() == "begun\nasked\n"
 
 
 def test_the_curl_line_is_one_command_whose_body_is_the_first_row() -> None:

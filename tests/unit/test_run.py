@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ops.errors import UserError, reported
-from ops.run import CommandError, attached, follow, run
+from ops.follow import attached, follow
+from ops.run import CommandError, run
 
 
 def test_a_result_holds_both_streams_and_the_status() -> None:
@@ -109,6 +110,22 @@ def test_a_followed_command_ends_with_the_one_who_follows_it(tmp_path: Path) -> 
     with pytest.raises(KeyboardInterrupt):
         follow(["sh", "-c", f"echo x; sleep 5; touch {tmp_path}/late"], interrupt, log=tmp_path / "x.log")
     assert not (tmp_path / "late").exists()
+
+
+def test_a_followed_command_is_asked_once_to_end_and_its_last_words_are_kept(tmp_path: Path) -> None:
+    script = "trap 'echo asked; sleep 0.2; echo ended; exit 0' INT; echo begun; while :; do sleep 0.05; done"
+
+    def interrupt(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        follow(["sh", "-c", script], interrupt, log=tmp_path / "x.log")
+    assert (tmp_path / "x.log").read_text() == "begun\nasked\nended\n"
+
+
+def test_a_followed_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"no end after 0\.3 s"):
+        follow(["sh", "-c", "sleep 30; echo late"], lambda _line: None, log=tmp_path / "x.log", timeout_seconds=0.3)
 
 
 def test_an_attached_command_gives_its_status() -> None:

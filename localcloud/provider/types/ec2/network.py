@@ -1,4 +1,4 @@
-"""VPC, subnets and internet gateway."""
+"""VPC and subnets."""
 
 from typing import Any
 
@@ -162,57 +162,3 @@ class Subnet(Resource):
         client = call.client("ec2")
         call.retry(lambda: client.delete_subnet(SubnetId=id), BUSY, "the subnet is in use", 1200)
         call.wait_gone(lambda: client.describe_subnets(SubnetIds=[id])["Subnets"], "the subnet", 60)
-
-
-class InternetGateway(Resource):
-    token = "aws:ec2/internetGateway:InternetGateway"
-    inputs = {"vpcId": text(identifier("vpc"), computed=True, elsewhere=True), **TAGS}
-    outputs = ("arn", "ownerId")
-
-    def create(self, call: Call, args: Args) -> str:
-        made = call.client("ec2").create_internet_gateway(
-            TagSpecifications=specification("internet-gateway", args["tagsAll"])
-        )
-        return str(made["InternetGateway"]["InternetGatewayId"])
-
-    def configure(self, call: Call, id: str, args: Args) -> None:
-        attached = self._look(call, id).get("Attachments") or []
-        if args.get("vpcId") and not any(each["VpcId"] == args["vpcId"] for each in attached):
-            call.client("ec2").attach_internet_gateway(InternetGatewayId=id, VpcId=args["vpcId"])
-
-    def _look(self, call: Call, id: str) -> dict[str, Any]:
-        found = call.client("ec2").describe_internet_gateways(InternetGatewayIds=[id])["InternetGateways"]
-        return dict(found[0])
-
-    def read(self, call: Call, id: str, state: State) -> dict[str, Any] | None:
-        gateway = self._look(call, id)
-        owner = gateway.get("OwnerId") or call.account
-        attached = gateway.get("Attachments") or []
-        return {
-            "arn": f"arn:aws:ec2:{call.region}:{owner}:internet-gateway/{id}",
-            "ownerId": owner,
-            "vpcId": attached[0]["VpcId"] if attached else None,
-            "tagsAll": from_pairs(gateway.get("Tags")),
-        }
-
-    def update(self, call: Call, id: str, old: State, new: Args, changed: frozenset[str]) -> None:
-        if "vpcId" in changed:
-            self._detach(call, id, old)
-            self.configure(call, id, new)
-        retag_ec2(call.client("ec2"), id, old.get("tagsAll"), new["tagsAll"])
-
-    def _detach(self, call: Call, id: str, state: State) -> None:
-        client = call.client("ec2")
-        vpc = state.get("vpcId")
-        if vpc:
-            call.retry(
-                lambda: client.detach_internet_gateway(InternetGatewayId=id, VpcId=vpc),
-                BUSY,
-                "public addresses are in use",
-                1200,
-            )
-
-    def delete(self, call: Call, id: str, state: State) -> None:
-        client = call.client("ec2")
-        self._detach(call, id, {"vpcId": (self.read(call, id, state) or {}).get("vpcId")})
-        call.retry(lambda: client.delete_internet_gateway(InternetGatewayId=id), BUSY, "the gateway is in use", 1200)
