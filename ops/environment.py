@@ -70,14 +70,9 @@ def ssh_proxy(state: State) -> str:
 
 
 def mlflow_environment(url: str, secret: str) -> dict[str, str]:
-    """What the mlflow client needs; `secret` is the value of the admin's secret in Secrets Manager.
-
-    Artifacts go through the server: it would offer addresses of S3 itself, which here are the machines' own.
-    """
+    """What the mlflow client needs; `secret` is the value of the admin's secret in Secrets Manager."""
     login = json.loads(secret)
     return {
-        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
         "MLFLOW_TRACKING_URI": url,
         "MLFLOW_TRACKING_USERNAME": login["username"],
         "MLFLOW_TRACKING_PASSWORD": login["password"],

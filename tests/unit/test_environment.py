@@ -69,8 +69,6 @@ def test_the_committed_salt_belongs_to_the_documented_passphrase() -> None:
 def test_mlflow_gets_its_login_from_the_secret() -> None:
     variables = environment.mlflow_environment("http://localhost:5000", '{"username": "admin", "password": "p"}')
     assert variables == {
-        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
         "MLFLOW_TRACKING_URI": "http://localhost:5000",
         "MLFLOW_TRACKING_USERNAME": "admin",
         "MLFLOW_TRACKING_PASSWORD": "p",
