@@ -158,7 +158,8 @@ def together(*works: Callable[[], Any]) -> list[Any]:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a background job starts with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     state = State()
     with reported("make up"):
         state.create()

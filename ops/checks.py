@@ -5,6 +5,7 @@ The last tier boots machines and needs root; where that cannot be, it is skipped
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -98,6 +99,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def main() -> None:
+    # A background job starts with SIGINT ignored, and so would all that it starts; some tests are about interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="ops.checks")
     parser.add_argument("names", nargs="*", choices=[[], "lint", *TIERS])
     names = parser.parse_args().names
