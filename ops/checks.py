@@ -5,14 +5,13 @@ The last tier boots machines and needs root; where that cannot be, it is skipped
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.errors import reported
+from ops.errors import interruptible, reported
 from ops.follow import attached
 from toolchain import host
 from toolchain.setup import CHECKOUT
@@ -99,8 +98,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def main() -> None:
-    # A background job starts with SIGINT ignored, and so would all that it starts; some tests are about interrupts.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    interruptible()  # else a background job's tests would inherit that Ctrl-C is ignored
     parser = argparse.ArgumentParser(prog="ops.checks")
     parser.add_argument("names", nargs="*", choices=[[], "lint", *TIERS])
     names = parser.parse_args().names
