@@ -23,6 +23,8 @@ ENDPOINT = f"AWS_ENDPOINT_URL=http://{API}:{API_PORT}"
 INJECTED = {
     "etc/environment": f"{ENDPOINT}\n",
     "etc/systemd/system.conf.d/50-local-cloud.conf": f"[Manager]\nDefaultEnvironment={ENDPOINT}\n",
+    # sudo would drop what the login had, and Ansible's tasks would then ask AWS itself.
+    "etc/sudoers.d/50-local-cloud": 'Defaults env_keep += "AWS_ENDPOINT_URL"\n',
 }
 
 

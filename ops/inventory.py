@@ -56,7 +56,9 @@ def ssh_arguments(node: Node, access: Access) -> str:
         "StrictHostKeyChecking=yes",
         "IdentitiesOnly=yes" if access.key else "IdentitiesOnly=no",
     ]
-    if access.proxy != "direct":
+    if access.proxy == "direct":
+        options.append(f"HostName={node.address}")
+    else:
         options.append(f"ProxyCommand={access.proxy.format(id=node.id, address=node.address)}")
     return " ".join(f"-o {shlex.quote(option)}" for option in options)
 
@@ -68,7 +70,8 @@ def build(found: list[Node], access: Access) -> dict[str, Any]:
     for node in found:
         groups.setdefault(node.role, {"hosts": []})["hosts"].append(node.name)
         hostvars[node.name] = {
-            "ansible_host": node.address,
+            # Not the address: stacks share private addresses, and Ansible keeps connections open by host name.
+            "ansible_host": node.id,
             "ansible_user": USER,
             "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_ssh_common_args": ssh_arguments(node, access),

@@ -107,7 +107,7 @@ def test_another_instance_type_is_a_new_template_version_and_a_refresh(program: 
     name = "slipway-local-serving"
     assert named(program.preview()) == {f"LaunchTemplate {name}": "update", f"Group {name}": "update"}
     program.up()
-    group = program.resource(name, "Group")["id"]
+    group = program.resource(name, "autoscaling/group:Group")["id"]
     refreshes = client("autoscaling", cloud).describe_instance_refreshes(AutoScalingGroupName=group)
     assert [each["Status"] for each in refreshes["InstanceRefreshes"]] == ["Successful"]
 
