@@ -123,7 +123,7 @@ class Live:
         return {entry["Target"]["Id"]: entry["TargetHealth"]["State"] for entry in found}
 
     def whole(self, role: str) -> set[str]:
-        """The ids of the role's nodes in service, once they are as many as wanted and healthy, and none comes or goes."""
+        """The ids of the role's nodes in service, once they are as many as wanted and healthy; else none."""
         group, health = self.group(role), self.health(role)
         states = {each["InstanceId"]: each["LifecycleState"] for each in group["Instances"]}
         members = {name for name, state in states.items() if state == "InService"}
