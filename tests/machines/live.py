@@ -123,10 +123,11 @@ class Live:
         return {entry["Target"]["Id"]: entry["TargetHealth"]["State"] for entry in found}
 
     def whole(self, role: str) -> set[str]:
-        """The ids of the role's nodes when the group has as many as it wants, all healthy, and no other; else none."""
+        """The ids of the role's nodes in service, once they are as many as wanted and healthy; else none."""
         group, health = self.group(role), self.health(role)
-        members = {each["InstanceId"] for each in group["Instances"] if each["LifecycleState"] == "InService"}
-        complete = len(members) == group["DesiredCapacity"] == len(group["Instances"])
+        states = {each["InstanceId"]: each["LifecycleState"] for each in group["Instances"]}
+        members = {name for name, state in states.items() if state == "InService"}
+        complete = len(members) == group["DesiredCapacity"] and {*states.values()} <= {"InService", "Standby"}
         return members if complete and health == dict.fromkeys(members, "healthy") else set()
 
     def until_whole(self, role: str, without: str = "", seconds: float = 240) -> set[str]:

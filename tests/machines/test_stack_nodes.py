@@ -58,10 +58,12 @@ def outside(failures: list[Sample], begin: float, end: float) -> list[Sample]:
 
 def test_a_reboot_through_standby_costs_no_request(stack: Live, load: Load, node: Node, first: Deployed) -> None:
     stack.run("python3", "-m", "ops", "drain", node.id)
-    assert stack.whole("serving") == {each.id for each in stack.nodes("serving")} - {node.id}
-    reboot(stack, node)
-    until(lambda: answers(stack, node), "it is ready again")
-    stack.run("python3", "-m", "ops", "undrain", node.id)
+    try:
+        assert stack.whole("serving") == {each.id for each in stack.nodes("serving")} - {node.id}
+        reboot(stack, node)
+        until(lambda: answers(stack, node), "it is ready again")
+    finally:
+        stack.run("python3", "-m", "ops", "undrain", node.id)
     assert node.id in stack.until_whole("serving"), "it was not replaced"
     assert stack.activation(node)["serving"] == first.id
     assert load.failures == [], load

@@ -40,8 +40,8 @@ def settings(stack: Live) -> Iterator[None]:
 
 
 def test_after_deployments_have_moved_refresh_and_up_change_nothing(stack: Live) -> None:
+    """A refresh notes the parameters' new values in Pulumi's own state, as on AWS; the cloud is left as it is."""
     before, pointer = objects(stack), stack.store.pointer()
-    # What the runtime owns is news to the state (the pointer's value), and no reason to touch anything.
     stack.pulumi("refresh", "--stack", STACK, "--yes", "--skip-preview")
     stack.up(NO_CHANGE)
     assert objects(stack) == before
