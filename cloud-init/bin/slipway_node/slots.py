@@ -72,6 +72,7 @@ class Slots:
         return None
 
     def last_lines(self, slot: str, since: float) -> list[str]:
+        subprocess.run(["journalctl", "--sync"], check=False)
         argv = ["journalctl", "--quiet", "--unit", self._node.unit(slot), "--output=cat", "--lines=25"]
         argv.append(f"--since=@{int(since)}")
         return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.splitlines()
