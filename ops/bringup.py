@@ -5,7 +5,6 @@ What does not wait for another runs beside it. Runs as root; what a user's tools
 """
 
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,7 +18,7 @@ import boto3
 from localcloud.image import Image
 from localcloud.state import State
 from ops import compare, delivery, environment
-from ops.errors import UserError, reported
+from ops.errors import UserError, interruptible, reported
 from ops.follow import follow, interrupt_all
 from ops.ownership import give_back
 from ops.stack import Stack
@@ -158,7 +157,7 @@ def together(*works: Callable[[], Any]) -> list[Any]:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruptible()
     state = State()
     with reported("make up"):
         state.create()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.errors import reported
+from ops.errors import interruptible, reported
 from ops.follow import attached
 from toolchain import host
 from toolchain.setup import CHECKOUT
@@ -98,6 +98,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def main() -> None:
+    interruptible()  # else a background job's tests would inherit that Ctrl-C is ignored
     parser = argparse.ArgumentParser(prog="ops.checks")
     parser.add_argument("names", nargs="*", choices=[[], "lint", *TIERS])
     names = parser.parse_args().names

@@ -4,6 +4,7 @@ A `UserError` is expected (a taken port, a missing package, a wrong value). Ever
 traceback, so no command catches `Exception`. Imports nothing but the standard library: the bootstrap needs it too.
 """
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,3 +33,9 @@ def reported(program: str) -> Iterator[None]:
     except KeyboardInterrupt:
         print(f"{program}: interrupted; run it again to go on from here", file=sys.stderr)
         sys.exit(130)
+
+
+def interruptible() -> None:
+    """Makes SIGTERM the same as Ctrl-C, and Ctrl-C work even below a shell that ignores it for its background jobs."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)

@@ -8,12 +8,11 @@ Starts on bare Python, so it imports the standard library only. It holds the che
 import argparse
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
 import toolchain  # noqa: F401 - first, for it refuses a Python that is too old
-from ops.errors import UserError, reported
+from ops.errors import UserError, interruptible, reported
 from ops.follow import attached
 from ops.lock import exclusive
 from ops.steps import Steps
@@ -113,7 +112,7 @@ def main() -> None:
         "words", nargs="*", help="for test: lint, unit, program, moto, machines; for bench-up: how many runs"
     )
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruptible()
     os.chdir(CHECKOUT)
     with reported("slipway"):
         try:

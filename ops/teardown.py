@@ -5,12 +5,11 @@ A cloud that no longer runs took the stack with it, so there only its leftovers 
 
 import os
 import shutil
-import signal
 import sys
 
 from localcloud.state import State
 from ops import environment
-from ops.errors import UserError, reported
+from ops.errors import UserError, interruptible, reported
 from ops.follow import follow
 from ops.ownership import give_back
 from ops.stack import Stack
@@ -61,7 +60,7 @@ def remove_generated(state: State) -> None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruptible()
     state = State()
     with reported("make down"):
         state.create()

@@ -72,7 +72,7 @@ def test_a_model_is_delivered_as_the_page_says(stack: Live, tmp_path: Path) -> N
 
 def test_logs_are_read_as_the_page_says(stack: Live) -> None:
     node = stack.nodes("serving")[0].id
-    enter = next(line for line in block(LOGS, "journalctl -u 'model-server@*'").splitlines())
+    (enter,) = block(LOGS, "INSTANCE-ID journalctl").splitlines()
     assert json.loads(shell(stack, enter.replace("INSTANCE-ID", node)).splitlines()[-1])["message"]
     assert '"event":"request"' in shell(
         stack, block(LOGS, 'ansible serving --become -m ansible.builtin.command -a "journalctl -t')

@@ -80,7 +80,9 @@ def test_destroy_leaves_no_object_in_the_account(stack: Live) -> None:
 def test_killed_in_the_middle_of_the_next_up_it_is_cleared_by_the_next_start(stack: Live) -> None:
     words = ["pulumi", "up", "--stack", STACK, "--yes", "--skip-preview", "--non-interactive"]
     log = (stack.state.slipway / "log" / "killed-up.log").open("wb")
-    up = subprocess.Popen(words, cwd=stack.checkout, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    up = subprocess.Popen(
+        words, cwd=stack.checkout, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+    )
     try:
         until(
             lambda: sum(text.startswith("running") for text in stack.running.machines.values()) >= 1,
@@ -90,7 +92,7 @@ def test_killed_in_the_middle_of_the_next_up_it_is_cleared_by_the_next_start(sta
         os.kill(pid, signal.SIGKILL)
         until(lambda: start_time(pid) == 0, "it is dead")
     finally:
-        up.kill()
+        os.killpg(up.pid, signal.SIGKILL)
         up.wait()
     said = stack.localcloud("start").stdout
     for what in ("network namespace", "disks of", "files of 1 databases", "Pulumi state"):
