@@ -112,12 +112,16 @@ def _limited(process: subprocess.Popen[str], seconds: float | None, expired: thr
             timer.cancel()
 
 
-def attached(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> int:
-    """Runs `argv` on this process's own terminal and returns its exit status.
+def attached(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, silent: bool = False) -> int:
+    """Runs `argv` on this process's own terminal and returns its exit status. `silent`: it is given nothing to read.
 
     Ctrl-C reaches it from the terminal and is its to handle; a SIGTERM that we get is handed on.
     """
-    process = subprocess.Popen([str(word) for word in argv], env={**os.environ, **env} if env else None)
+    process = subprocess.Popen(
+        [str(word) for word in argv],
+        env={**os.environ, **env} if env else None,
+        stdin=subprocess.DEVNULL if silent else None,
+    )
     before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
         while True:

@@ -48,7 +48,9 @@ def _membership(client: Any, instance_id: str) -> tuple[str, str]:
     """The Auto Scaling group of an instance and its lifecycle state there."""
     entries = client.describe_auto_scaling_instances(InstanceIds=[instance_id])["AutoScalingInstances"]
     if not entries:
-        raise UserError(f"{instance_id} is in no Auto Scaling group", "`slipway status` lists the nodes of the stack")
+        raise UserError(
+            f"{instance_id} is in no Auto Scaling group", "`ansible-inventory --list` shows the nodes of the stack"
+        )
     return entries[0]["AutoScalingGroupName"], entries[0]["LifecycleState"]
 
 

@@ -172,13 +172,22 @@ def test_a_second_activation_at_the_same_time_is_refused(stage: Stage) -> None:
     assert held.returncode == EXIT.busy
 
 
+def settled(rig: Rig) -> bool:
+    """Whether the timer's decision has ended: it holds the lock until what it dropped has drained."""
+    return (
+        rig.inside("systemctl", "show", "--property=ActiveState", "slipway-settle").stdout == "ActiveState=inactive\n"
+    )
+
+
 def test_without_a_controller_the_pointer_decides_on_what_is_provisional(stage: Stage) -> None:
     rig = stage.rig
     rig.store.point(stage.better)
     assert rig.activate("activate", stage.better, "--provisional", "3").returncode == EXIT.ok
     rig.until(lambda: rig.status()["confirmed"] == stage.better, "it is confirmed, as the pointer says")
+    rig.until(lambda: settled(rig), "the old slot has drained")
     assert rig.activate("activate", stage.good, "--provisional", "3").returncode == EXIT.ok
     rig.until(lambda: rig.status()["provisional"] is None, "it is reverted, as the pointer says")
+    rig.until(lambda: settled(rig), "what was dropped has ended")
     assert rig.status()["serving"] == stage.better
 
 
@@ -191,6 +200,7 @@ def test_a_pointer_out_of_reach_is_asked_again(stage: Stage) -> None:
     assert rig.status()["provisional"] == stage.good
     rig.localcloud("fault", "ssm", "up")
     rig.until(lambda: rig.status()["provisional"] is None, "it has asked again")
+    rig.until(lambda: settled(rig), "what was dropped has ended")
     assert rig.status()["serving"] == stage.better
 
 
