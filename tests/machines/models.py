@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ops.example import Trained
 
 MODEL = "diabetes"
+NO_DEPLOYMENT = "0123456789ab"  # an id that no deployment has
 
 
 @dataclass(frozen=True)

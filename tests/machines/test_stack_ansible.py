@@ -69,7 +69,7 @@ def test_a_stack_without_nodes_is_an_error_and_no_success(stack: Live, monkeypat
 
 def test_a_roll_out_to_a_stack_without_nodes_is_an_error_too(stack: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_STACK", "nobody")
-    assert stack.playbook("deploy.yml", "-e", "deployment=0123456789ab", check=False).returncode != 0
+    assert stack.playbook("deploy.yml", "-e", f"deployment={models.NO_DEPLOYMENT}", check=False).returncode != 0
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_a_deployment_that_answers_wrongly_is_refused_everywhere(
 
 
 def test_a_deployment_that_is_not_there_is_refused_too(stack: Live, second: Deployed) -> None:
-    refused = stack.playbook("deploy.yml", "-e", "deployment=0123456789ab", check=False)
+    refused = stack.playbook("deploy.yml", "-e", f"deployment={models.NO_DEPLOYMENT}", check=False)
     assert refused.returncode != 0
     assert stack.serving() == [second.id, second.id]
 
