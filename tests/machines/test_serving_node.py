@@ -235,3 +235,13 @@ def test_after_a_reboot_the_confirmed_deployment_serves_even_with_the_cloud_away
 
 def test_its_host_keys_are_on_the_console_after_a_reboot_too(stage: Stage) -> None:
     assert stage.rig.console.count("BEGIN SSH HOST KEY KEYS") >= 2
+
+
+def test_a_draining_node_says_so_and_takes_a_deployment_all_the_same(stage: Stage) -> None:
+    rig = stage.rig
+    rig.until(lambda: rig.activate("activate", stage.better).returncode != EXIT.busy, "what the boot began has ended")
+    rig.inside("touch", "/run/slipway/draining")
+    assert rig.get("/readyz").stdout.startswith("HTTP/1.1 503")
+    assert rig.activate("activate", stage.good).returncode == EXIT.ok
+    rig.inside("rm", "/run/slipway/draining")
+    rig.until_ready()
