@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 # Each module finds the stack whole and leaves it whole; the last one ends it.
 ORDER = (
     "test_stack_serving",
-    "test_stack_docs",
     "test_stack_ansible",
     "test_stack_closed",
     "test_stack_mlflow",

@@ -39,7 +39,7 @@ TAIL_LINES = 25
 T = TypeVar("T")
 
 
-def until(check: Callable[[], T], what: str, seconds: float = 120) -> T:
+def until(check: Callable[[], T | None], what: str, seconds: float = 120) -> T:
     """The first true value of `check`; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (found := check()):

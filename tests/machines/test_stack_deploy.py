@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import contract
 from ops import deployment
 from ops.nodes import Node
 from tests.machines import models
@@ -17,6 +18,7 @@ from tests.machines.models import Deployed
 if TYPE_CHECKING:
     from ops.example import Trained
 
+EXIT = contract.ACTIVATE_EXIT
 ACTIVATE = "/usr/local/lib/slipway/slipway-activate"
 
 
@@ -75,10 +77,20 @@ def node(stack: Live) -> Node:
     return stack.nodes("serving")[0]
 
 
+def provisionally(stack: Live, node: Node, deployed: Deployed) -> None:
+    """Activates it for a second, once the node has let go of the activation before."""
+    command = (ACTIVATE, "activate", deployed.id, "--provisional", "1")
+    done = until(
+        lambda: result if (result := stack.shell(node, *command, check=False)).returncode != EXIT.busy else None,
+        "the activation before has ended",
+    )
+    assert done.ok, done.stderr
+
+
 def test_past_its_deadline_a_node_returns_to_what_the_pointer_names(
     stack: Live, load: Load, node: Node, first: Deployed, second: Deployed
 ) -> None:
-    stack.shell(node, ACTIVATE, "activate", first.id, "--provisional", "1")
+    provisionally(stack, node, first)
     until(lambda: stack.activation(node)["provisional"] is None, "its time is up")
     assert stack.activation(node)["serving"] == second.id
     assert load.failures == [], load
@@ -88,7 +100,7 @@ def test_past_its_deadline_a_node_keeps_what_the_pointer_names(
     stack: Live, load: Load, node: Node, first: Deployed
 ) -> None:
     stack.store.point(first.id)
-    stack.shell(node, ACTIVATE, "activate", first.id, "--provisional", "1")
+    provisionally(stack, node, first)
     until(lambda: stack.activation(node)["provisional"] is None, "its time is up")
     assert stack.activation(node)["confirmed"] == first.id
     assert load.failures == [], load

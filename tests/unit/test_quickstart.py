@@ -17,7 +17,7 @@ MAKEFILE = (CHECKOUT / "Makefile").read_text()
 
 def test_make_help_is_the_default_and_lists_every_target() -> None:
     verbs = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
-    shown = run(["make"], cwd=CHECKOUT).stdout
+    shown = run(["make", "--no-print-directory"], cwd=CHECKOUT).stdout
     assert verbs == {line.split()[1] for line in shown.splitlines()}
 
 
