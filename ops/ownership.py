@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from localcloud.state import State
+from ops import cache
 from ops.lock import exclusive
 
 
@@ -27,7 +28,7 @@ def alone(state: State, what: str) -> Iterator[None]:
 
 
 def give_back(state: State) -> None:
-    """After sudo: the user owns what the user's tools read and write; machines and databases stay root's.
+    """After sudo: the user owns what the user's tools read and write; machines, databases and images stay root's.
 
     Early and late in a run: `make status` and `make url` of the same user read these files in the meantime.
     """
@@ -36,8 +37,11 @@ def give_back(state: State) -> None:
         return
     own(state.slipway, user, group)
     for top in state.slipway.iterdir():
-        paths = (top, *top.glob("*.json")) if top == state.folder else (top, *top.rglob("*"))
-        for path in paths:
+        for path in (top, *(top.glob("*.json") if top == state.folder else top.rglob("*"))):
+            own(path, user, group)
+    if cache.root().is_dir() and cache.root().stat().st_uid == user:  # and not root's own cache
+        releases = cache.folder("releases")
+        for path in (releases, *releases.rglob("*")):
             own(path, user, group)
 
 
