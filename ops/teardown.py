@@ -23,7 +23,7 @@ def down(state: State, steps: Steps) -> None:
     failed: UserError | None = None
     Stack(state).unlock(steps.line)
     running = state.read()
-    if running is not None and running.alive:
+    if running is not None and running.alive and running.ready:
         try:
             destroy(state, steps, running.api_port)
         except UserError as error:
