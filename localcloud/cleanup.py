@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from localcloud import uplink
+from localcloud import orphans, uplink
 from localcloud.cgroup import Cgroup
 from localcloud.machine import PROPAGATE
 from localcloud.network import Network
@@ -29,6 +29,8 @@ def leftovers(state: State) -> dict[str, Callable[[], object]]:
     found: dict[str, Callable[[], object]] = {}
     if pids := group.pids():
         found[f"{len(pids)} processes"] = group.kill
+    if left := orphans.orphans(state):
+        found[f"{len(left)} processes of a killed pulumi"] = partial(orphans.end, state)
     for mount in reversed(_mounts(state.folder)):
         found[f"mount {mount}"] = partial(run, ["umount", "--lazy", mount])
     if names := network.namespaces():

@@ -80,19 +80,37 @@ def _launch(state: State, say: Say) -> Running:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    began = start_time(process.pid)
+    # Before it can say so itself: whoever comes after a start that was killed must find it.
+    state.write(Running(pid=process.pid, started=start_time(process.pid), checkout_id=state.checkout_id))
+    try:
+        found = _ready(process, state)
+    except KeyboardInterrupt:
+        _abandon(process, state, say)
+        raise
+    if found:
+        say(f"running: API on 127.0.0.1:{found.api_port}, logs in {log.parent}")
+        return found
+    _abandon(process, state, say)
+    tail = "\n".join(f"  | {line}" for line in log.read_text(errors="replace").splitlines()[-15:])
+    raise UserError(f"the local cloud did not start; the end of {log}:\n{tail}", "python -m localcloud doctor")
+
+
+def _ready(process: subprocess.Popen[bytes], state: State) -> Running | None:
+    """The daemon once its API answers; None when it has ended, or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         found = state.read()
-        if found and found.pid == process.pid and found.started == began and found.ready:
-            say(f"running: API on 127.0.0.1:{found.api_port}, logs in {log.parent}")
+        if found and found.pid == process.pid and found.ready:
             return found
         time.sleep(0.05)
+    return None
+
+
+def _abandon(process: subprocess.Popen[bytes], state: State, say: Say) -> None:
     process.kill()
     process.wait()
     _clean(state, say)
-    tail = "\n".join(f"  | {line}" for line in log.read_text(errors="replace").splitlines()[-15:])
-    raise UserError(f"the local cloud did not start; the end of {log}:\n{tail}", "python -m localcloud doctor")
+    state.file.unlink(missing_ok=True)
 
 
 def _end(running: Running, state: State, say: Say) -> None:

@@ -5,7 +5,6 @@ a folder beside its final place and is renamed there at the very end: what has t
 """
 
 import fcntl
-import os
 import re
 import shutil
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from localcloud import recipe
 from localcloud.process import Process, spawn
+from ops.cache import folder
 from ops.errors import UserError
 
 Progress = Callable[[str], None]
@@ -51,7 +51,7 @@ class Image:
     """The image of the present recipe. `root` is its folder, which exists once `ensure` has returned."""
 
     def __init__(self, cache: Path | None = None) -> None:
-        self.cache = cache or _cache_folder()
+        self.cache = cache or folder("image")
         self.digest = recipe.digest()
         self.folder = self.cache / self.digest
         self.root = self.folder / "root"
@@ -143,11 +143,6 @@ class Image:
         return UserError(f"mmdebstrap could not make the image:\n{last}", f"see {self.cache}/build.log")
 
 
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "slipway" / "image"
-
-
 def _write_files(folder: Path) -> None:
     for name, text in recipe.FILES.items():
         path = folder / name
@@ -175,5 +170,5 @@ def _remove(folder: Path) -> None:
 
 
 def _disk_full(folder: Path, detail: str) -> UserError:
-    hint = "free some space, or point XDG_CACHE_HOME at a larger disk"
+    hint = "free some space, or point SLIPWAY_CACHE at a larger disk"
     return UserError(f"no space for the image in {folder}: {detail}", hint)

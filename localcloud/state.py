@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ops.errors import UserError
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -65,11 +67,15 @@ class State:
         return self.folder / "databases" / database_id
 
     def read(self) -> Running | None:
-        """The daemon that wrote the file last, None when there was none."""
+        """The daemon that wrote the file last, None when there was none. Raises `UserError` to whom it is closed."""
         try:
             data: dict[str, Any] = json.loads(self.file.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
+        except PermissionError:
+            raise UserError(
+                f"{self.file}: permission denied", "run it as the user who ran `make up`, or as root"
+            ) from None
         known = {each.name for each in fields(Running)}
         return Running(**{name: value for name, value in data.items() if name in known})
 

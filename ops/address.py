@@ -12,7 +12,7 @@ from ops.stack import Stack
 def address(name: str) -> str:
     state = State()
     running = state.read()
-    if running is None or not running.alive:
+    if running is None or not running.alive or not running.ready:
         raise UserError("the local cloud is not running", "bring it up with `make up`")
     environment.applied(environment.environment(state, running.api_port, os.environ["PATH"]))
     value = Stack(state).outputs().get(name)

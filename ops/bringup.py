@@ -20,7 +20,7 @@ from localcloud.state import State
 from ops import compare, delivery, environment
 from ops.errors import UserError, interruptible, reported
 from ops.follow import follow, interrupt_all
-from ops.ownership import give_back
+from ops.ownership import alone, give_back
 from ops.stack import Stack
 from ops.steps import Steps
 from ops.summary import summary
@@ -64,9 +64,9 @@ class Bringup:
 
     def start_cloud(self) -> None:
         """A running cloud is kept, unless an operation on its stack was killed halfway: then it starts anew, clean."""
+        self.stack.unlock(self.steps.line)
         self.localcloud("start", "local cloud")
         self.enter_environment()
-        self.stack.unlock()
         self.stack.select()
         if self.stack.interrupted():
             self.steps.line("     an earlier `pulumi up` was killed halfway: starting the local cloud anew")
@@ -87,6 +87,7 @@ class Bringup:
         variables = environment.environment(self.state, running.api_port, os.environ["PATH"])
         environment.write(self.state, variables)
         environment.applied(variables)
+        give_back(self.state)
 
     def bring_up_stack(self) -> None:
         with self.steps.step("pulumi up") as step:
@@ -161,10 +162,9 @@ def main() -> None:
     state = State()
     with reported("make up"):
         state.create()
-        try:
+        give_back(state)
+        with alone(state, "make up"):
             text = Bringup(state, Steps()).run()
-        finally:
-            give_back(state)
         print(text)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops import cache
 from ops.errors import interruptible, reported
 from ops.follow import attached
 from toolchain import host
@@ -87,7 +88,8 @@ def perform(check: Check, this: host.Host) -> Outcome:
         return Outcome(check.name, "SKIPPED", 0)
     print(f"\n--- {check.name}", flush=True)
     if check.root:
-        argv = host.as_root(this, ["env", f"PATH={os.environ['PATH']}", *argv])
+        os.environ[cache.VARIABLE] = str(cache.root())
+        argv = host.as_root(this, ["env", f"PATH={os.environ['PATH']}", *argv], host.handed_on())
     status = attached(argv, silent=True)
     verdict = "ok" if status in (0, NO_TESTS_COLLECTED) else f"FAILED (status {status})"
     return Outcome(check.name, verdict, time.monotonic() - started)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from localcloud.state import State
+from ops import cache
 from ops.run import run
 from toolchain import setup
 
@@ -40,6 +41,7 @@ def environment(state: State, api_port: int, path: str) -> dict[str, str]:
     folders = [*setup.recorded(), checkout / "localcloud" / "provider" / "bin"]
     return {
         "PATH": os.pathsep.join([*map(str, folders), path]),
+        cache.VARIABLE: str(cache.root()),
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{api_port}",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,

@@ -4,6 +4,7 @@ Standard library only: the bootstrap uses it on bare Python.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -32,14 +33,15 @@ def follow(
     """Runs long work to its end, handing on each line that it prints (both streams) and keeping all in `log`.
 
     It has a session of its own, so that Ctrl-C reaches it once, through us, and it can end in order: a second signal
-    makes `pulumi` drop what it is doing and forget what that made. Raises `CommandError` as `run` does.
+    makes `pulumi` drop what it is doing and forget what that made. When we are killed, the kernel interrupts it in our
+    place. Raises `CommandError` as `run` does.
     """
     words = [str(word) for word in argv]
     log.parent.mkdir(parents=True, exist_ok=True)
     last: deque[str] = deque(maxlen=LAST_LINES)
     try:
         process = subprocess.Popen(
-            words,
+            bound(words, signal.SIGINT),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -62,6 +64,13 @@ def follow(
         reason = f"no end after {timeout_seconds:g} s" if expired.is_set() else ended(returncode)
         result = Result("".join(last), "", returncode)
         raise CommandError(words, result, f"{reason} (all it said is in {log})", hint)
+
+
+def bound(words: Sequence[str], number: signal.Signals) -> list[str]:
+    """The command such that it gets the signal when the thread that starts it dies. Raises `FileNotFoundError`."""
+    if shutil.which(words[0]) is None:
+        raise FileNotFoundError(f"no such program: {words[0]}")
+    return ["setpriv", "--pdeathsig", number.name.removeprefix("SIG"), "--", *words]
 
 
 def interrupt_all() -> None:
@@ -115,10 +124,11 @@ def _limited(process: subprocess.Popen[str], seconds: float | None, expired: thr
 def attached(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, silent: bool = False) -> int:
     """Runs `argv` on this process's own terminal and returns its exit status. `silent`: it is given nothing to read.
 
-    Ctrl-C reaches it from the terminal and is its to handle; a SIGTERM that we get is handed on.
+    Ctrl-C reaches it from the terminal and is its to handle; a SIGTERM that we get is handed on, and when we are killed
+    it gets one too (but not through sudo, which forgets that wish).
     """
     process = subprocess.Popen(
-        [str(word) for word in argv],
+        bound([str(word) for word in argv], signal.SIGTERM),
         env={**os.environ, **env} if env else None,
         stdin=subprocess.DEVNULL if silent else None,
     )

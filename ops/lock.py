@@ -21,11 +21,15 @@ def exclusive(path: Path, what: str, *, waiting: Callable[[str], None] | None = 
     """Holds `path` while `what` is done. When another holds it: refuses, or with `waiting` says so and waits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
+        said = ""
         while not _taken(file):
+            holder = _holder(file)
             if waiting is None:
                 hint = "wait for it to end, or interrupt it; interrupting is safe"
-                raise UserError(f"{what}: another run has the lock {path} ({_holder(file)})", hint)
-            waiting(f"waiting for another run ({_holder(file)})")
+                raise UserError(f"{what}: another run has the lock {path} ({holder})", hint)
+            if holder != said:
+                waiting(f"waiting for another run ({holder})")
+                said = holder
             time.sleep(POLL_SECONDS)
         file.seek(0)
         file.truncate()

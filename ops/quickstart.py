@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import toolchain  # noqa: F401 - first, for it refuses a Python that is too old
+from ops import cache
 from ops.errors import UserError, interruptible, reported
 from ops.follow import attached
 from ops.lock import exclusive
@@ -21,7 +22,6 @@ from toolchain import host, setup
 CHECKOUT = setup.CHECKOUT
 SLIPWAY = CHECKOUT / ".slipway"
 VENV_PYTHON = CHECKOUT / ".venv" / "bin" / "python"
-HANDED_ON = ("SLIPWAY_", "UV_", "PIP_", "PYTHON", "GOPROXY", "XDG_CACHE_HOME", "SSL_CERT_FILE", "TERM")
 GENERATED = (".venv", ".slipway", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
 
 
@@ -83,7 +83,9 @@ def needs_root(what: str) -> None:
     this = host.this_host()
     host.check(this)
     if not this.can_be_root:
-        raise UserError(f"{what}: {host.why_no_machines(this)}", "run it as root, or install sudo")
+        raise UserError(f"{what}: {host.why_no_machines(this)}", "run it as root, or as a user whom sudo lets in")
+    if not this.root and attached(["sudo", "-v"]):
+        raise UserError(f"{what}: sudo does not let this user in", "run it as root, or as a user whom sudo lets in")
 
 
 def in_venv(module: Sequence[str], *, root: bool) -> int:
@@ -93,8 +95,8 @@ def in_venv(module: Sequence[str], *, root: bool) -> int:
         # Root's byte code must not land in a user's checkout, where `git clean` and the next run could not remove it.
         if os.geteuid():
             os.environ["PYTHONPYCACHEPREFIX"] = str(SLIPWAY / "pycache")
-        keep = [name for name in os.environ if name.startswith(HANDED_ON) or name.lower().endswith("_proxy")]
-        command = host.as_root(host.this_host(), command, keep)
+        os.environ[cache.VARIABLE] = str(cache.root())
+        command = host.as_root(host.this_host(), command, host.handed_on())
     path = os.pathsep.join([*map(str, setup.recorded()), os.environ.get("PATH", os.defpath)])
     return attached(command, env={"PATH": path, "PYTHONPATH": str(CHECKOUT)})
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from contract import S3
-from ops import bytecode, canonical, node_python
+from ops import bytecode, cache, canonical, node_python
 from ops.errors import UserError, reported
 from ops.node_python import Progress
 from ops.run import run
@@ -47,23 +47,23 @@ class Release:
 
 def build(kind: Kind, progress: Progress = lambda _: None) -> Release:
     """The release of this checkout, built unless the cache has it. Raises `UserError`."""
-    cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    record = cache / f"{kind}-{inputs_digest(kind)}.json"
+    kept = cache_folder()
+    kept.mkdir(parents=True, exist_ok=True)
+    record = kept / f"{kind}-{inputs_digest(kind)}.json"
     if record.exists():
         release = Release(**json.loads(record.read_text()))
         if Path(release.file).exists():
             return release
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".building-") as folder:
+    with tempfile.TemporaryDirectory(dir=kept, prefix=".building-") as folder:
         tree = Path(folder) / "tree"
         assemble(kind, tree, progress)
         progress(f"packing the {kind} release")
         archive = Path(folder) / "archive"
         digest = canonical.write_tar_zst(tree, archive)
-        place = cache / f"{digest}.tar.zst"
+        place = kept / f"{digest}.tar.zst"
         archive.replace(place)
-        if kind == "server" and not (cache / digest).exists():
-            tree.replace(cache / digest)  # `unpacked` wants it for the first deployment
+        if kind == "server" and not (kept / digest).exists():
+            tree.replace(kept / digest)  # `unpacked` wants it for the first deployment
         release = Release(digest, str(place))
         written = Path(folder) / "record"
         written.write_text(json.dumps(asdict(release)))
@@ -72,8 +72,7 @@ def build(kind: Kind, progress: Progress = lambda _: None) -> Release:
 
 
 def cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "slipway" / "releases"
+    return cache.folder("releases")
 
 
 def inputs_digest(kind: Kind) -> str:
@@ -144,13 +143,13 @@ def _uv() -> str:
 
 def unpacked(store: Store, digest: str, progress: Progress = lambda _: None) -> Path:
     """The release's files on this machine, from the cache or from the stack's bucket."""
-    cache = cache_folder()
-    folder = cache / digest
+    kept = cache_folder()
+    folder = kept / digest
     if folder.is_dir():
         return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    archive = cache / f"{digest}.tar.zst"
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as scratch:
+    kept.mkdir(parents=True, exist_ok=True)
+    archive = kept / f"{digest}.tar.zst"
+    with tempfile.TemporaryDirectory(dir=kept, prefix=".unpacking-") as scratch:
         if not archive.exists():
             progress(f"fetching release {digest[:12]}")
             fetched = Path(scratch) / "archive"

@@ -7,10 +7,12 @@ after `. .slipway/env`.
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from localcloud import orphans
 from localcloud.state import State
 from ops.environment import STACK
 from ops.errors import UserError
@@ -23,6 +25,8 @@ EVENT = re.compile(r"^ *[-+~@]+ +(?P<type>\w+:[\w:/.-]+) (?P<name>\S+) (?P<verb>
 LISTENER = re.compile(r"(?P<start>https?://localhost:)(?P<port>\d+)")
 FLAGS = ("--stack", STACK, "--yes", "--non-interactive", "--color", "never")
 DESTROY_SECONDS = 300.0
+ENDING_SECONDS = 75.0  # ten more than what the engine is given to end after an interrupt
+ENDING_POLL_SECONDS = 0.5
 CONSEQUENCE = "an unhandled error occurred: program exited"
 MISMATCH = (
     "Pulumi.local.yaml's encryptionsalt and .slipway/passphrase do not belong together: "
@@ -60,13 +64,22 @@ class Stack:
         exported = json.loads(self._pulumi("stack", "export", "--stack", STACK))
         return bool((exported.get("deployment") or {}).get("pending_operations"))
 
-    def unlock(self) -> None:
-        """Removes the lock of an operation whose process is gone; refuses while one is at work."""
+    def unlock(self, say: Callable[[str], None]) -> None:
+        """Removes what an operation left behind whose process is gone: its lock, its plugins.
+
+        One that is at work gets a minute, for it may be the one that a killed `make up` had started, which then comes
+        to an orderly end. Raises `UserError` when it goes on.
+        """
+        deadline = time.monotonic() + ENDING_SECONDS
         for file in self.state.pulumi.glob(".pulumi/locks/**/*.json"):
-            pid = int(json.loads(file.read_text()).get("pid", 0))
-            if pid and Path(f"/proc/{pid}").exists():
-                raise UserError(f"pulumi (pid {pid}) is at work on this stack", "wait for it to end, or end it")
-            file.unlink()
+            if pid := engine_of(file):
+                say(f"     waiting for pulumi (pid {pid}), which is at work on this stack")
+            while pid := engine_of(file):
+                if time.monotonic() > deadline:
+                    raise UserError(f"pulumi (pid {pid}) is at work on this stack", "wait for it to end, or end it")
+                time.sleep(ENDING_POLL_SECONDS)
+            file.unlink(missing_ok=True)
+        orphans.end(self.state)
 
     def _pulumi(self, *words: str) -> str:
         try:
@@ -82,6 +95,15 @@ class Stack:
             follow(command, watch, log=self.log(verb), cwd=self.state.checkout, timeout_seconds=timeout_seconds)
         except CommandError as error:
             raise explained(error) from error
+
+
+def engine_of(lock: Path) -> int:
+    """The process that holds a lock of the stack; 0 when it is gone, or has let go of it."""
+    try:
+        pid = int(json.loads(lock.read_text()).get("pid", 0))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return 0
+    return pid if orphans.is_engine(pid) else 0
 
 
 def published(value: Any, ports: Mapping[str, int]) -> Any:

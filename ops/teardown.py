@@ -11,7 +11,7 @@ from localcloud.state import State
 from ops import environment
 from ops.errors import UserError, interruptible, reported
 from ops.follow import follow
-from ops.ownership import give_back
+from ops.ownership import alone
 from ops.stack import Stack
 from ops.steps import Steps
 
@@ -21,8 +21,9 @@ GENERATED = ("env", "passphrase", "pulumi", "pulumi-home", "ssh", "known_hosts")
 def down(state: State, steps: Steps) -> None:
     """Raises the destroy's error only after the local cloud is gone too: nothing is left running either way."""
     failed: UserError | None = None
+    Stack(state).unlock(steps.line)
     running = state.read()
-    if running is not None and running.alive:
+    if running is not None and running.alive and running.ready:
         try:
             destroy(state, steps, running.api_port)
         except UserError as error:
@@ -41,7 +42,6 @@ def destroy(state: State, steps: Steps, api_port: int) -> None:
     environment.applied(variables)
     stack = Stack(state)
     with steps.step("pulumi destroy") as step:
-        stack.unlock()
         stack.select()
         if stack.interrupted():
             step.done("left out: an earlier operation was killed halfway, and the cloud takes all of it along")
@@ -64,10 +64,8 @@ def main() -> None:
     state = State()
     with reported("make down"):
         state.create()
-        try:
+        with alone(state, "make down"):
             down(state, Steps())
-        finally:
-            give_back(state)
         print("Everything is down. Cached downloads stay in ~/.cache/slipway; `make clean` removes the rest here.")
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from ops.cache import folder
 from ops.errors import reported
 from ops.lock import exclusive
 from ops.steps import Steps
@@ -24,7 +25,7 @@ def main() -> None:
 
 
 def make_engine(way: engine.Way) -> None:
-    cache = setup.cache_folder()
+    cache = folder("toolchain")
     with Steps().step("Pulumi engine") as step, exclusive(cache / "lock", "toolchain", waiting=step.say):
         print(engine.ensure(cache, step, (way,)))
 

@@ -6,6 +6,7 @@ Only packages that are missing are installed, and their list is shown first; not
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ OS_RELEASE = Path("/etc/os-release")
 APT_LISTS = Path("/var/lib/apt/lists")
 APT_ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
 APT_SECONDS = 1200
+HANDED_ON = ("SLIPWAY_", "UV_", "PIP_", "PYTHON", "GOPROXY", "XDG_CACHE_HOME", "SSL_CERT_FILE", "TERM")
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,15 @@ def this_host() -> Host:
         distributions=frozenset([release.get("ID", ""), *release.get("ID_LIKE", "").split()]) - {""},
         name=release.get("PRETTY_NAME", "unknown distribution"),
         root=os.geteuid() == 0,
-        sudo=shutil.which("sudo") is not None,
+        sudo=may_sudo(),
     )
+
+
+def may_sudo() -> bool:
+    """Whether sudo lets this user in: at once, or after a password that somebody at the terminal can give."""
+    if shutil.which("sudo") is None:
+        return False
+    return sys.stdin.isatty() or run(["sudo", "-n", "true"], check=False).ok
 
 
 def os_release(text: str) -> dict[str, str]:
@@ -64,7 +73,12 @@ def check(host: Host) -> None:
 
 def why_no_machines(host: Host) -> str:
     """Why this machine cannot run the local cloud's machines; empty when it can."""
-    return "" if host.can_be_root else "neither root nor sudo: machines, namespaces and mounts need it"
+    return "" if host.can_be_root else "neither root nor let in by sudo: machines, namespaces and mounts need it"
+
+
+def handed_on() -> list[str]:
+    """The names of the variables of this environment that work done as root needs too."""
+    return [name for name in os.environ if name.startswith(HANDED_ON) or name.lower().endswith("_proxy")]
 
 
 def as_root(host: Host, argv: Sequence[str | Path], keep: Sequence[str] = ()) -> list[str]:
@@ -73,9 +87,7 @@ def as_root(host: Host, argv: Sequence[str | Path], keep: Sequence[str] = ()) ->
     if host.root:
         return words
     if not host.sudo:
-        raise UserError(
-            "not root, and there is no sudo", "run it as root, or install sudo and allow yourself to use it"
-        )
+        raise UserError("not root, and not let in by sudo", "run it as root, or allow this user to use sudo")
     return ["sudo", *([f"--preserve-env={','.join(keep)}"] if keep else []), *words]
 
 

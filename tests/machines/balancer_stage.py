@@ -13,7 +13,8 @@ import pytest
 from localcloud.balancer import BalancerController
 from localcloud.image import Image
 from localcloud.model import Rule, SecurityGroup, Target
-from tests.machines.services import Backend, Lab, eventually, get, lab
+from tests.machines.services import Backend, Lab, get, lab
+from tests.waiting import eventually
 from tests.worlds import BALANCER, GROUP, FakeWorld, a_target
 
 NEEDS = pytest.mark.skipif(os.geteuid() != 0 or not Image().ready, reason="needs root and the local image")

@@ -9,12 +9,10 @@ import os
 import shutil
 import signal
 import sys
-import time
-from collections.abc import Callable
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 
@@ -30,22 +28,11 @@ from ops.run import Result, run
 from ops.stack import Stack
 from ops.steps import tail
 from ops.store import Store
+from tests.waiting import until
 
 PLACE = CHECKOUT / ".slipway" / "machines-tier"
 GENERATED = shutil.ignore_patterns(".git", ".venv", ".slipway", "__pycache__", ".*_cache", ".hypothesis")
-POLL_SECONDS = 0.2
 TAIL_LINES = 25
-
-T = TypeVar("T")
-
-
-def until(check: Callable[[], T | None], what: str, seconds: float = 120) -> T:
-    """The first true value of `check`; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(POLL_SECONDS)
-    return found
 
 
 class Live:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from localcloud.state import CHECKOUT, State
 from ops import canonical, deployment
 from ops.run import Result, run
 from ops.store import Store
+from tests.waiting import until
 
 BUCKET = "slipway-test-artifacts"
 PARAMETER = "/slipway/test/deployment"
@@ -140,11 +140,8 @@ class Rig:
     def get(self, path: str) -> Result:
         return self.inside("curl", "--silent", "--include", "--max-time", "10", f"http://127.0.0.1:8080{path}")
 
-    def until(self, check: Callable[[], bool], what: str, seconds: float = 120) -> None:
-        deadline = time.monotonic() + seconds
-        while not check():
-            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n{self.console[-4000:]}"
-            time.sleep(0.5)
+    def until(self, check: Callable[[], bool], what: str) -> None:
+        until(check, lambda: f"{what}\n{self.console[-4000:]}")
 
     def until_ready(self) -> None:
         self.until(lambda: self.get("/readyz").stdout.startswith("HTTP/1.1 200"), "the node is ready")

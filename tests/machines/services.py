@@ -8,8 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
@@ -104,17 +103,6 @@ def lab() -> Iterator[Lab]:
         network.destroy()
         Cgroup(network.netns).remove()
         shutil.rmtree(folder)
-
-
-def eventually(check: Callable[[], bool], what: str, turn: Callable[[], None], seconds: float = 15) -> float:
-    """Turns until `check` holds, as the daemon does. Returns how long it took."""
-    start = time.monotonic()
-    while time.monotonic() - start < seconds:
-        turn()
-        if check():
-            return time.monotonic() - start
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds:g} s: {what}")
 
 
 def get(port: int, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> tuple[int, str]:

@@ -18,7 +18,7 @@ from localcloud.cgroup import Cgroup
 from localcloud.image import Image
 from localcloud.state import CHECKOUT, State, start_time
 from ops.run import Result, run
-from tests.machines.services import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the local cloud needs root")
 

@@ -6,7 +6,6 @@ The controller, the metadata service, DNS and the machine are the real ones; onl
 import os
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from localcloud.model import Controller, Instance, InstanceState
 from localcloud.network import METADATA, Network
 from localcloud.state import State
 from ops.run import Result, run
+from tests.waiting import until
 from tests.worlds import FakeWorld, an_instance
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")
@@ -74,12 +74,8 @@ class Stage:
     def inside(self, *command: str) -> Result:
         return run(enter_argv(self.state, ID, list(command)), check=False, timeout_seconds=60)
 
-    def until(self, check: Callable[[], bool], what: str, seconds: float = 90) -> None:
-        deadline = time.monotonic() + seconds
-        while not check():
-            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n{self.console[-3000:]}"
-            self.turn()
-            time.sleep(0.25)
+    def until(self, check: Callable[[], bool], what: str) -> None:
+        until(check, lambda: f"{what}\n{self.console[-3000:]}", turn=self.turn)
 
     @property
     def console(self) -> str:

@@ -10,7 +10,8 @@ import pytest
 
 from localcloud.database import DatabaseController, ca_path
 from localcloud.image import Image
-from tests.machines.services import Lab, eventually, lab
+from tests.machines.services import Lab, lab
+from tests.waiting import eventually
 from tests.worlds import DATABASE, FakeWorld
 
 PASSWORD = "first'pass\\word:x"

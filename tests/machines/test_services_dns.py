@@ -13,7 +13,8 @@ import pytest
 from localcloud.dns import DnsController
 from localcloud.firewall import FirewallController
 from localcloud.image import Image
-from tests.machines.services import Lab, eventually, lab
+from tests.machines.services import Lab, lab
+from tests.waiting import eventually
 from tests.worlds import DATABASE, FakeWorld, an_instance
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not Image().ready, reason="needs root and the local image")

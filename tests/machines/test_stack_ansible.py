@@ -10,8 +10,9 @@ import pytest
 
 from ops.environment import STACK
 from tests.machines import models
-from tests.machines.live import Live, until
+from tests.machines.live import Live
 from tests.machines.load import Load
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from ops.example import Trained

@@ -11,9 +11,10 @@ import contract
 from ops import deployment
 from ops.nodes import Node
 from tests.machines import models
-from tests.machines.live import Live, until
+from tests.machines.live import Live
 from tests.machines.load import Load
 from tests.machines.models import Deployed
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from ops.example import Trained

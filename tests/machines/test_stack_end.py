@@ -14,7 +14,8 @@ from localcloud.machine import PROPAGATE
 from localcloud.state import start_time
 from ops.environment import STACK
 from ops.run import run
-from tests.machines.live import Live, fingerprint, until
+from tests.machines.live import Live, fingerprint
+from tests.waiting import until
 
 
 def api_objects() -> dict[str, list[Any]]:

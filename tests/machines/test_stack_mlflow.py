@@ -8,7 +8,8 @@ import boto3
 import mlflow
 import requests
 
-from tests.machines.live import Live, until
+from tests.machines.live import Live
+from tests.waiting import until
 
 NEW_USER = "somebody"
 

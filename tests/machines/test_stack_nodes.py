@@ -10,9 +10,10 @@ import pytest
 from localcloud.machine import group, init_of
 from ops.nodes import Node
 from tests.machines import models
-from tests.machines.live import Live, until
+from tests.machines.live import Live
 from tests.machines.load import Load, Sample
 from tests.machines.models import Deployed
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from ops.example import Trained

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.cache import folder
 from tests.moto.cloud import ENVIRONMENT, instant_cloud
 from tests.moto.engine import Stack
 from tests.moto.local_api import LocalApi, local_api
@@ -17,11 +18,11 @@ ENGINE_VERSION = "3.259.0"
 @pytest.fixture(scope="session")
 def pulumi() -> Path:
     """The engine: on PATH, or where the toolchain puts it."""
-    cached = Path.home() / ".cache/slipway/toolchain" / ENGINE_VERSION
+    cached = folder("toolchain") / ENGINE_VERSION
     named = os.environ.get("SLIPWAY_TEST_PULUMI")
     places = [Path(named)] if named else [*cached.glob("pulumi"), *cached.glob("*/pulumi")]
     found = shutil.which("pulumi") or next((str(each) for each in places if each.is_file()), None)
-    assert found, "no pulumi engine: run `make toolchain`, or put one on PATH"
+    assert found, "no pulumi engine: run `make test`, or put one on PATH"
     return Path(found)
 
 

@@ -133,6 +133,7 @@ def test_after_sudo_the_user_owns_the_tools_files_and_root_the_machines(
         assert (user, group) == (1000, 1001)
         owned.append(str(path.relative_to(state.slipway)))
 
+    monkeypatch.setenv("SLIPWAY_CACHE", str(tmp_path / "roots-own"))
     monkeypatch.setattr("os.chown", chown)
     ownership.give_back(state)
     assert owned == [], "root itself owns what it makes"

@@ -53,7 +53,15 @@ def test_an_address_is_refused_while_nothing_is_up(tmp_path: Path, monkeypatch: 
 def test_without_root_and_sudo_up_is_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=False)
     monkeypatch.setattr(host, "this_host", lambda: nobody)
-    with pytest.raises(UserError, match="make up: neither root nor sudo"):
+    with pytest.raises(UserError, match="make up: neither root nor let in by sudo"):
+        quickstart.up()
+
+
+def test_a_user_whom_sudo_turns_away_is_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    user = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=True)
+    monkeypatch.setattr(host, "this_host", lambda: user)
+    monkeypatch.setattr(quickstart, "attached", lambda argv: 1 if argv == ["sudo", "-v"] else 0)
+    with pytest.raises(UserError, match="make up: sudo does not let this user in"):
         quickstart.up()
 
 
@@ -63,7 +71,7 @@ def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.C
     assert outcome.verdict == "SKIPPED"
     lines = capfd.readouterr().out.strip().splitlines()
     assert len(lines) == 1
-    assert "SKIPPED tests/machines: neither root nor sudo" in lines[0]
+    assert "SKIPPED tests/machines: neither root nor let in by sudo" in lines[0]
 
 
 def test_all_four_tiers_run_after_the_linters_when_none_is_named() -> None:

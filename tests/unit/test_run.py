@@ -1,6 +1,7 @@
 """`ops.run` and `ops.errors`: what a failed command tells its reader."""
 
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 from ops.errors import UserError, interruptible, reported
 from ops.follow import attached, follow
 from ops.run import CommandError, run
+from tests.waiting import until
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -142,3 +146,14 @@ def test_a_followed_command_that_takes_too_long_is_ended_with_its_children(tmp_p
 
 def test_an_attached_command_gives_its_status() -> None:
     assert attached(["sh", "-c", "exit $CODE"], env={"CODE": "9"}) == 9
+
+
+def test_a_followed_command_is_interrupted_when_the_one_who_follows_it_is_killed(tmp_path: Path) -> None:
+    command = f"trap 'touch {tmp_path}/asked; exit' INT; echo begun; while :; do sleep 0.05; done"
+    call = f"follow(['sh', '-c', {command!r}], print, log=Path({str(tmp_path / 'x.log')!r}))"
+    script = f"from pathlib import Path; from ops.follow import follow; {call}"
+    with subprocess.Popen([sys.executable, "-uc", script], stdout=subprocess.PIPE, cwd=CHECKOUT) as follower:
+        assert follower.stdout is not None
+        assert follower.stdout.readline() == b"begun\n"
+        follower.kill()
+    until((tmp_path / "asked").exists, "the command is interrupted")

@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,17 +62,47 @@ def test_a_failed_operation_gives_the_engines_errors_once() -> None:
     assert error.message == "pulumi up failed: no such zone"
 
 
-def test_the_lock_of_a_dead_operation_is_removed_and_that_of_a_living_one_respected(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    folder = state.pulumi / ".pulumi" / "locks" / "organization" / "slipway" / "local"
-    folder.mkdir(parents=True)
-    lock = folder / "x.json"
-    lock.write_text(json.dumps({"pid": 2**22 + 1}))
-    stack.Stack(state).unlock()
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    """The lock file of an operation on the stack in `tmp_path`."""
+    file = State(tmp_path).pulumi / ".pulumi" / "locks" / "organization" / "slipway" / "local" / "x.json"
+    file.parent.mkdir(parents=True)
+    return file
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is called as the engine is."""
+    program = tmp_path / "pulumi"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "600"]) as process:
+        yield process
+        process.kill()
+
+
+def test_the_lock_of_a_dead_operation_is_removed(lock: Path, tmp_path: Path) -> None:
+    for pid in (2**22 + 1, os.getpid()):  # a process that has the number now is no engine
+        lock.write_text(json.dumps({"pid": pid}))
+        stack.Stack(State(tmp_path)).unlock(print)
+        assert not lock.exists()
+
+
+def test_the_lock_of_a_living_operation_is_respected(
+    lock: Path, tmp_path: Path, engine: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "ENDING_SECONDS", 0)
+    lock.write_text(json.dumps({"pid": engine.pid}))
+    said: list[str] = []
+    with pytest.raises(UserError, match=f"pid {engine.pid}"):
+        stack.Stack(State(tmp_path)).unlock(said.append)
+    assert lock.exists()
+    assert len(said) == 1
+
+
+def test_an_operation_that_ends_is_waited_for(lock: Path, tmp_path: Path, engine: subprocess.Popen[bytes]) -> None:
+    lock.write_text(json.dumps({"pid": engine.pid}))
+    stack.Stack(State(tmp_path)).unlock(lambda _text: engine.kill())
     assert not lock.exists()
-    lock.write_text(json.dumps({"pid": os.getpid()}))
-    with pytest.raises(UserError, match=f"pid {os.getpid()}"):
-        stack.Stack(state).unlock()
 
 
 def test_addresses_have_the_port_that_is_really_published() -> None:

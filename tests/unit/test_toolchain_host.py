@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,4 +79,24 @@ def test_without_root_and_sudo_the_packages_to_install_are_named() -> None:
 
 def test_machines_need_root_and_the_reason_is_said() -> None:
     assert host.why_no_machines(DEBIAN) == ""
-    assert "neither root nor sudo" in host.why_no_machines(replace(DEBIAN, root=False))
+    assert "neither root nor let in by sudo" in host.why_no_machines(replace(DEBIAN, root=False))
+
+
+@pytest.mark.parametrize(
+    ("lets_in", "terminal", "may"), [(True, False, True), (False, True, True), (False, False, False)]
+)
+def test_sudo_counts_when_it_lets_this_user_in_or_can_ask_for_a_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lets_in: bool, terminal: bool, may: bool
+) -> None:
+    (tmp_path / "sudo").write_text(f"#!/bin/sh\nexit {int(not lets_in)}\n")
+    (tmp_path / "sudo").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: terminal)
+    assert host.may_sudo() is may
+
+
+def test_work_done_as_root_gets_our_variables_and_the_proxies_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLIPWAY_CACHE", "https_proxy", "AWS_PROFILE"):
+        monkeypatch.setenv(name, "x")
+    assert {"SLIPWAY_CACHE", "https_proxy"} <= set(host.handed_on())
+    assert "AWS_PROFILE" not in host.handed_on()
