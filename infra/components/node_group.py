@@ -150,7 +150,7 @@ class NodeGroup(pulumi.ComponentResource):
                 "preferences": preferences,
                 "triggers": ["vpc_zone_identifier"],
             },
-            wait_for_capacity_timeout="0",  # the hook waits, and says why when it is in vain
+            wait_for_capacity_timeout="0",  # the program waits, and says why when it is in vain
             tags=[{"key": key, "value": value, "propagate_at_launch": False} for key, value in tags.items()],
             opts=pulumi.ResourceOptions(
                 parent=self,

@@ -111,8 +111,10 @@ def test_nodes_are_replaced_by_a_refresh_that_never_goes_below_full_strength(sta
         assert preferences["autoRollback"] is True
         assert group.inputs["healthCheckType"] == "ELB"
         assert re.fullmatch(r"\d+", group.inputs["launchTemplate"]["version"]), "a numbered version, not $Latest"
-        assert group.request.hooks.after_create, "up would return before the nodes are healthy"
-        assert group.request.hooks.after_update
+        hooks = group.request.hooks
+        assert hooks.before_create
+        assert hooks.before_update
+        assert not [*hooks.after_create, *hooks.after_update], "the engine does nothing else while one of them waits"
 
 
 def test_the_tracking_node_is_one_that_can_be_replaced(stack: Recording) -> None:
