@@ -85,6 +85,7 @@ class S3Keys:
     rollouts: str
     lock: str
     mlflow: str
+    nodes: str
 
 
 @dataclass(frozen=True)

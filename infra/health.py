@@ -1,7 +1,8 @@
 """Makes `pulumi up` mean "healthy": waits for the instance refresh and for the balancer's targets.
 
-The provider waits for no refresh, and its own capacity wait knows no reason. The hook runs when a group is created or
-updated; `confirm` looks once more at every `up`, else an `up` after a failed one would succeed with nothing healthy.
+The provider waits for no refresh, and its own capacity wait knows no reason. The program waits where it exports a
+group's name, at every `up`, and not in an `after` hook: the engine starts nothing else while such a hook runs, and the
+other group would wait for this one's health.
 """
 
 import asyncio
@@ -27,12 +28,15 @@ class Unhealthy(pulumi.RunError):
 
 @dataclass
 class HealthGate:
-    """The health of one group of nodes. `history` holds the refreshes and failures from before this `up`."""
+    """The health of one group of nodes. `history` holds the refreshes and failures from before this `up`.
+
+    `changed` is whether this `up` creates or updates the group.
+    """
 
     label: str
     timeout_seconds: int
     cloud: Callable[[], Cloud]
-    looked: bool = False
+    changed: bool = False
     history: set[str] = field(default_factory=set)
     said: str = field(default="", repr=False)
 
@@ -41,25 +45,24 @@ class HealthGate:
         return cls(label, timeout_seconds, lambda: Aws(region))
 
     def hooks(self) -> pulumi.ResourceHookBinding:
-        after = pulumi.ResourceHook(f"{self.label}-healthy", self._after)
+        """What there was before a change must be noted before it: when it returns, its refresh is under way."""
         before = pulumi.ResourceHook(f"{self.label}-refreshes", self._before)
-        return pulumi.ResourceHookBinding(before_update=[before], after_create=[after], after_update=[after])
+        return pulumi.ResourceHookBinding(before_create=[before], before_update=[before])
 
     def confirm(self, group: pulumi.Output[str]) -> pulumi.Output[str]:
         """The group's name, once all its nodes are healthy; in a preview the name alone."""
         return group if pulumi.runtime.is_dry_run() else group.apply(self._confirmed)
 
     async def _confirmed(self, group: str) -> str:
-        if not self.looked:  # a hook that gave up has already failed this `up`
+        if not self.changed:
             await asyncio.to_thread(self._remember, group)
-            await asyncio.to_thread(self.wait, group)
+        await asyncio.to_thread(self.wait, group)
         return group
 
     async def _before(self, args: pulumi.ResourceHookArgs) -> None:
-        await asyncio.to_thread(self._remember, str((args.old_outputs or {})["name"]))
-
-    async def _after(self, args: pulumi.ResourceHookArgs) -> None:
-        await asyncio.to_thread(self.wait, str((args.new_outputs or {})["name"]))
+        self.changed = True
+        if args.old_outputs:
+            await asyncio.to_thread(self._remember, str(args.old_outputs["name"]))
 
     def _remember(self, group: str) -> None:
         before = self.cloud().snapshot(group)
@@ -68,7 +71,6 @@ class HealthGate:
 
     def wait(self, group: str) -> None:
         """Returns when as many nodes as wanted are healthy and no refresh is under way; else raises `Unhealthy`."""
-        self.looked = True
         cloud, started = self.cloud(), time.monotonic()
         while not self._settled(snapshot := cloud.snapshot(group)):
             waited = time.monotonic() - started

@@ -11,7 +11,8 @@ from contract import S3
 
 Statement = dict[str, Any]
 
-SERVING_PREFIXES = (S3.releases, S3.deployments, S3.models)
+SERVING_PREFIXES = (S3.nodes, S3.releases, S3.deployments, S3.models)
+TRACKING_PREFIXES = (S3.nodes, S3.releases)
 
 
 def document(statements: Sequence[Statement]) -> str:
@@ -27,7 +28,7 @@ def allow(actions: Sequence[str], resources: Sequence[str], **more: Any) -> Stat
 
 
 def serving(bucket_arn: str, deployment_arn: str) -> str:
-    """Reads releases, deployments, models and the pointer."""
+    """Reads its own files, releases, deployments, models and the pointer."""
     return document(
         [
             allow(["s3:GetObject"], _below(bucket_arn, SERVING_PREFIXES)),
@@ -38,13 +39,13 @@ def serving(bucket_arn: str, deployment_arn: str) -> str:
 
 
 def tracking(bucket_arn: str, address_arn: str, master_arn: str, admin_arn: str) -> str:
-    """Keeps MLflow's artifacts, reads the control release, and owns its admin secret and its address."""
+    """Keeps MLflow's artifacts, reads its own files and the control release, and owns its admin secret and address."""
     artifacts = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     return document(
         [
-            allow(["s3:GetObject"], _below(bucket_arn, [S3.releases])),
+            allow(["s3:GetObject"], _below(bucket_arn, TRACKING_PREFIXES)),
             allow(artifacts, _below(bucket_arn, [S3.mlflow])),
-            _list(bucket_arn, [S3.releases, S3.mlflow]),
+            _list(bucket_arn, [*TRACKING_PREFIXES, S3.mlflow]),
             allow(["secretsmanager:GetSecretValue"], [master_arn, admin_arn]),
             allow(["secretsmanager:PutSecretValue"], [admin_arn]),
             allow(["ssm:PutParameter"], [address_arn]),

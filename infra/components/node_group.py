@@ -3,6 +3,7 @@
 A new template version replaces nodes only through instance refresh, never outside it, and never below full strength.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import pulumi
 import pulumi_aws as aws
 
-from infra import names, policies, userdata
+from infra import bundle, names, policies, userdata
 from infra.components.access import Access
 from infra.components.network import Network
 from infra.components.storage import Storage
@@ -69,12 +70,26 @@ class NodeGroup(pulumi.ComponentResource):
         )
         grants = aws.iam.RolePolicy(name, role=role.id, policy=args.policy, opts=self._child)
         profile = aws.iam.InstanceProfile(name, role=role.name, tags={"Name": name}, opts=self._child)
-        template = self._template(args, profile)
-        group = self._group(args, template, after=[*args.site.after, grants])
+        own = bundle.bundle(args.role)
+        template = self._template(args, profile, own.key)
+        group = self._group(args, template, after=[*args.site.after, grants, self._files(args, own)])
         self.group_name = group.name
         self.register_outputs({"group_name": self.group_name})
 
-    def _template(self, args: NodeGroupArgs, profile: aws.iam.InstanceProfile) -> aws.ec2.LaunchTemplate:
+    def _files(self, args: NodeGroupArgs, own: bundle.Bundle) -> aws.s3.BucketObjectv2:
+        """Kept when another takes its place: a refresh under way still starts nodes from it, and its undoing too."""
+        return aws.s3.BucketObjectv2(
+            f"{self._name}-files",
+            bucket=args.site.storage.bucket,
+            key=own.key,
+            content_base64=base64.b64encode(own.packed).decode(),
+            content_type="application/gzip",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.site.storage.ready, retain_on_delete=True),
+        )
+
+    def _template(
+        self, args: NodeGroupArgs, profile: aws.iam.InstanceProfile, bundle_key: str
+    ) -> aws.ec2.LaunchTemplate:
         settings = args.settings
         # Neither default tags nor the group's reach disks and network interfaces.
         tags = names.tags(args.site.stack, args.role) | {"Name": self._name}
@@ -90,7 +105,7 @@ class NodeGroup(pulumi.ComponentResource):
             image_id=args.site.image.id,
             instance_type=settings.instance_type,
             key_name=args.site.access.key_name,
-            user_data=_user_data(args),
+            user_data=_user_data(args, bundle_key),
             iam_instance_profile={"arn": profile.arn},
             vpc_security_group_ids=[args.security_group_id],
             metadata_options={
@@ -135,7 +150,7 @@ class NodeGroup(pulumi.ComponentResource):
                 "preferences": preferences,
                 "triggers": ["vpc_zone_identifier"],
             },
-            wait_for_capacity_timeout="0",  # the hook waits, and says why when it is in vain
+            wait_for_capacity_timeout="0",  # the program waits, and says why when it is in vain
             tags=[{"key": key, "value": value, "propagate_at_launch": False} for key, value in tags.items()],
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -146,7 +161,7 @@ class NodeGroup(pulumi.ComponentResource):
         )
 
 
-def _user_data(args: NodeGroupArgs) -> pulumi.Output[str]:
+def _user_data(args: NodeGroupArgs, bundle_key: str) -> pulumi.Output[str]:
     shared = {
         "stack": args.site.stack,
         "role": args.role,
@@ -154,5 +169,5 @@ def _user_data(args: NodeGroupArgs) -> pulumi.Output[str]:
         "bucket": args.site.storage.bucket,
     }
     return pulumi.Output.from_input({**shared, **args.facts}).apply(
-        lambda facts: userdata.encode(userdata.render(args.role, facts, args.site.access.authorized_keys))
+        lambda facts: userdata.encode(userdata.render(args.role, facts, args.site.access.authorized_keys, bundle_key))
     )

@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from contract import S3
-from infra import userdata
+from infra import bundle, userdata
 from localcloud.state import CHECKOUT, State
 from ops import canonical, deployment
 from ops.run import Result, run
@@ -97,7 +97,7 @@ class Rig:
         """What the program makes around a node, and the node."""
         iam, ec2 = boto3.client("iam"), boto3.client("ec2")
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        reads = [f"arn:aws:s3:::{BUCKET}/{prefix}*" for prefix in (S3.releases, S3.deployments, S3.models)]
+        reads = [f"arn:aws:s3:::{BUCKET}/{prefix}*" for prefix in (S3.nodes, S3.releases, S3.deployments, S3.models)]
         grants: list[dict[str, Any]] = [
             {"Effect": "Allow", "Action": "s3:GetObject", "Resource": reads},
             {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": f"arn:aws:ssm:*:*:parameter{PARAMETER}"},
@@ -106,6 +106,8 @@ class Rig:
         iam.put_role_policy(RoleName="serving", PolicyName="serving", PolicyDocument=_policy(*grants))
         iam.create_instance_profile(InstanceProfileName="serving")
         iam.add_role_to_instance_profile(InstanceProfileName="serving", RoleName="serving")
+        files = bundle.bundle("serving")
+        self.store.put(files.key, files.packed)
         boto3.client("ssm").put_parameter(Name=PARAMETER, Value=pointer, Type="String")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24", AvailabilityZone="us-east-1a")["Subnet"]
@@ -123,7 +125,7 @@ class Rig:
             SecurityGroupIds=[group],
             IamInstanceProfile={"Name": "serving"},
             MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
-            UserData=base64.b64decode(userdata.encode(userdata.render("serving", FACTS, [KEY]))),
+            UserData=base64.b64decode(userdata.encode(user_data())),
         )["Instances"][0]
         self.node, self.address = made["InstanceId"], made["PrivateIpAddress"]
 
@@ -156,6 +158,10 @@ class Rig:
         argv += [self.address, str(connections), json.dumps(body)]
         pipe = subprocess.PIPE
         return Load(subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env={**os.environ, "PYTHONPATH": ""}))
+
+
+def user_data() -> str:
+    return userdata.render("serving", FACTS, [KEY], bundle.bundle("serving").key)
 
 
 def _policy(*statements: dict[str, Any]) -> str:

@@ -11,11 +11,10 @@ import boto3
 import pytest
 
 import contract
-from infra import userdata
 from localcloud import cleanup
 from localcloud.image import Image
 from ops import deployment, release
-from tests.machines.node_rig import ACTIVATE, BUCKET, FACTS, KEY, Rig, a_model
+from tests.machines.node_rig import ACTIVATE, BUCKET, Rig, a_model, user_data
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("uv") is None, reason="machines need root, and a release needs uv on PATH"
@@ -83,7 +82,7 @@ def test_first_boot_ends_in_the_deployment_that_the_pointer_names(stage: Stage) 
 
 
 def test_cloud_init_itself_finds_the_user_data_valid(stage: Stage) -> None:
-    text = userdata.render("serving", FACTS, [KEY])
+    text = user_data()
     script = f"import sys; open('/tmp/user-data', 'w').write({text!r})"
     assert stage.rig.inside("/usr/bin/python3", "-c", script).returncode == 0
     checked = stage.rig.inside("cloud-init", "schema", "--config-file", "/tmp/user-data")

@@ -31,6 +31,7 @@ def allowed(stack: Recording, role: str, action: str, resource: str) -> bool:
 
 
 SERVING_MAY = [
+    ("s3:GetObject", f"{BUCKET}/nodes/x.tar.gz"),
     ("s3:GetObject", f"{BUCKET}/releases/x.tar.zst"),
     ("s3:GetObject", f"{BUCKET}/deployments/x.json"),
     ("s3:GetObject", f"{BUCKET}/models/x.tar"),
@@ -38,6 +39,7 @@ SERVING_MAY = [
     ("ssm:GetParameter", POINTER),
 ]
 SERVING_MUST_NOT = [
+    ("s3:PutObject", f"{BUCKET}/nodes/x.tar.gz"),
     ("s3:PutObject", f"{BUCKET}/models/x.tar"),
     ("s3:DeleteObject", f"{BUCKET}/deployments/x.json"),
     ("s3:GetObject", f"{BUCKET}/mlflow/1/x"),
@@ -48,6 +50,7 @@ SERVING_MUST_NOT = [
     ("secretsmanager:GetSecretValue", ADMIN),
 ]
 TRACKING_MAY = [
+    ("s3:GetObject", f"{BUCKET}/nodes/x.tar.gz"),
     ("s3:GetObject", f"{BUCKET}/releases/x.tar.zst"),
     ("s3:PutObject", f"{BUCKET}/mlflow/1/x"),
     ("s3:DeleteObject", f"{BUCKET}/mlflow/1/x"),
@@ -57,6 +60,7 @@ TRACKING_MAY = [
     ("ssm:PutParameter", ADDRESS),
 ]
 TRACKING_MUST_NOT = [
+    ("s3:PutObject", f"{BUCKET}/nodes/x.tar.gz"),
     ("s3:PutObject", f"{BUCKET}/releases/x.tar.zst"),
     ("s3:PutObject", f"{BUCKET}/deployments/x.json"),
     ("ssm:PutParameter", POINTER),
@@ -92,7 +96,10 @@ def test_no_grant_is_wider_than_a_prefix(stack: Recording) -> None:
 
 
 def test_listing_is_limited_to_the_roles_prefixes(stack: Recording) -> None:
-    prefixes = {"serving": ["releases/*", "deployments/*", "models/*"], "tracking": ["releases/*", "mlflow/*"]}
+    prefixes = {
+        "serving": ["nodes/*", "releases/*", "deployments/*", "models/*"],
+        "tracking": ["nodes/*", "releases/*", "mlflow/*"],
+    }
     for role, own in prefixes.items():
         (listing,) = [s for s in statements(stack, role) if "s3:ListBucket" in s["Action"]]
         assert listing["Condition"] == {"StringLike": {"s3:prefix": own}}

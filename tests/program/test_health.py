@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import cast
 
+import pulumi
 import pytest
 
 from infra import health
@@ -143,11 +146,25 @@ def test_an_up_without_change_looks_too() -> None:
     assert cloud.looked, "else an up after a failed one would succeed with nothing healthy"
 
 
-def test_a_group_that_its_hook_gave_up_on_is_not_waited_for_again() -> None:
-    cloud = Scripted(state(BOTH))
-    waiting = gate(cloud, timeout_seconds=-1)
-    with pytest.raises(Unhealthy):
-        waiting.wait("group")
-    looked = cloud.looked
-    assert asyncio.run(waiting._confirmed("group")) == "group"
-    assert cloud.looked == looked
+def test_an_up_fails_for_a_group_that_is_not_healthy_whether_it_has_changed_it_or_not() -> None:
+    for changed in (True, False):
+        waiting = gate(Scripted(state(BOTH)), timeout_seconds=-1)
+        waiting.changed = changed
+        with pytest.raises(Unhealthy):
+            asyncio.run(waiting._confirmed("group"))
+
+
+def test_what_a_change_brought_with_it_is_no_history() -> None:
+    failed = state(BOTH, {"i-a": HEALTHY, "i-b": HEALTHY}, refresh("Failed", "new"))
+    waiting = gate(Scripted(ALL_HEALTHY, failed))
+    old = SimpleNamespace(old_outputs={"name": "group"})
+    asyncio.run(waiting._before(cast(pulumi.ResourceHookArgs, old)))
+    with pytest.raises(Unhealthy, match="the instance refresh ended as Failed"):
+        asyncio.run(waiting._confirmed("group"))
+
+
+def test_a_new_group_has_no_history() -> None:
+    waiting = gate(Scripted(state(failures=LAUNCHES)))
+    asyncio.run(waiting._before(cast(pulumi.ResourceHookArgs, SimpleNamespace(old_outputs=None))))
+    with pytest.raises(Unhealthy, match="more vCPU capacity"):
+        asyncio.run(waiting._confirmed("group"))

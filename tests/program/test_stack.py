@@ -1,5 +1,6 @@
 """The graph of the whole stack: what exists, in which order, under which options, and what must not exist."""
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -7,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from contract import HTTP, PORTS, TAGS
+from contract import HTTP, PORTS, S3, TAGS
+from contract.node_files import Role
+from infra import bundle
 from tests.program.conftest import CONTROL, DEPLOYMENT, SERVER
 from tests.program.engine import Made, Recording, changed, run
 
@@ -41,7 +44,9 @@ def test_no_node_starts_before_what_its_boot_needs(stack: Recording, kind: str) 
     assert stack.of(kind)
     for group in stack.of(GROUP):
         missing = [made.name for made in stack.of(kind) if made.urn not in group.after]
-        assert not missing, f"{group.name} may start before {missing}"
+        others = {f"{other.name}-files" for other in stack.of(GROUP) if other is not group}
+        assert set(missing) <= others, f"{group.name} may start before {missing}"
+        assert f"{group.name}-files" not in missing
 
 
 def test_no_node_starts_before_its_roles_grants(stack: Recording) -> None:
@@ -69,18 +74,28 @@ def test_the_bucket_policy_waits_for_the_public_access_block(stack: Recording) -
 def test_what_rollouts_own_is_created_once_and_then_ignored(stack: Recording) -> None:
     for parameter in stack.of("aws:ssm/parameter:Parameter"):
         assert {"value", "insecureValue"} <= set(parameter.ignored)
-    for upload in stack.of(OBJECT):
+    for upload in _rollouts(stack):
         assert upload.request.retainOnDelete, "a later upload would delete what a rollback needs"
         assert {"key", "source", "content"} <= set(upload.ignored)
 
 
 def test_the_first_release_and_deployment_are_uploaded(stack: Recording) -> None:
-    assert {upload.inputs["key"] for upload in stack.of(OBJECT)} == {
+    assert {upload.inputs["key"] for upload in _rollouts(stack)} == {
         f"releases/{SERVER}.tar.zst",
         f"releases/{CONTROL}.tar.zst",
         f"deployments/{DEPLOYMENT}.json",
     }
     assert stack.one("aws:ssm/parameter:Parameter", "-deployment").inputs["value"] == DEPLOYMENT
+
+
+@pytest.mark.parametrize("role", ["serving", "tracking"])
+def test_a_nodes_files_are_uploaded_and_named_by_its_user_data(stack: Recording, role: Role) -> None:
+    files, template = stack.one(OBJECT, f"-{role}-files"), stack.one(TEMPLATE, f"-{role}")
+    assert files.inputs["key"] == bundle.bundle(role).key
+    assert base64.b64decode(files.inputs["contentBase64"]) == bundle.bundle(role).packed
+    assert files.inputs["key"] in base64.b64decode(template.inputs["userData"]).decode()
+    assert files.request.retainOnDelete, "a refresh under way still starts nodes from the bundle before"
+    assert files.ignored == []
 
 
 def test_the_desired_capacity_is_ignored_only_when_something_else_owns_it(local: Config) -> None:
@@ -96,8 +111,10 @@ def test_nodes_are_replaced_by_a_refresh_that_never_goes_below_full_strength(sta
         assert preferences["autoRollback"] is True
         assert group.inputs["healthCheckType"] == "ELB"
         assert re.fullmatch(r"\d+", group.inputs["launchTemplate"]["version"]), "a numbered version, not $Latest"
-        assert group.request.hooks.after_create, "up would return before the nodes are healthy"
-        assert group.request.hooks.after_update
+        hooks = group.request.hooks
+        assert hooks.before_create
+        assert hooks.before_update
+        assert not [*hooks.after_create, *hooks.after_update], "the engine does nothing else while one of them waits"
 
 
 def test_the_tracking_node_is_one_that_can_be_replaced(stack: Recording) -> None:
@@ -361,6 +378,11 @@ def test_only_kinds_that_the_local_provider_knows_are_used(stack: Recording) -> 
 
 def test_no_endpoint_stands_in_the_program(stack: Recording) -> None:
     assert "endpoints" not in stack.one("pulumi:providers:aws").inputs
+
+
+def _rollouts(stack: Recording) -> list[Made]:
+    """The uploads below the prefixes that rollouts own ever after."""
+    return [made for made in stack.of(OBJECT) if not made.inputs["key"].startswith(S3.nodes)]
 
 
 def _ssh(stack: Recording) -> list[Made]:

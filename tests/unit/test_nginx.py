@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import contract
-from infra import userdata
-from tests.unit.test_userdata import SERVING
+from contract.node_files import node_files
 
 nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 needs_nginx = pytest.mark.skipif(nginx is None, reason="nginx is not installed on this machine")
@@ -17,12 +16,11 @@ needs_nginx = pytest.mark.skipif(nginx is None, reason="nginx is not installed o
 
 def rendered(folder: Path) -> Path:
     """The serving node's Nginx files below `folder`, which stands for the root; paths in them are moved there too."""
-    for file in userdata.manifest():
-        if "serving" in file.roles and file.path.startswith("/etc/nginx/"):
+    for file in node_files("serving"):
+        if file.path.startswith("/etc/nginx/"):
             place = folder / file.path.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
-            text = userdata.content(file, SERVING)
-            place.write_text(re.sub(r"(/etc/nginx/|/run/nginx)", rf"{folder}\1", text))
+            place.write_text(re.sub(r"(/etc/nginx/|/run/nginx)", rf"{folder}\1", file.content))
     (folder / "run").mkdir(exist_ok=True)
     return folder / "etc/nginx/nginx.conf"
 

@@ -18,6 +18,7 @@ from slipway_node.slots import Slots
 from slipway_node.state import Placed, State
 
 import contract
+from contract.node_files import CLOUD_INIT, node_files
 from infra import userdata
 from ops import canonical, deployment
 from tests.unit.test_userdata import SERVING
@@ -28,7 +29,7 @@ RELEASE, MODEL = "1" * 64, "2" * 64
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     """A node whose paths lie below `tmp_path`, made from the files that user data writes."""
-    written = {file.path: userdata.content(file, SERVING) for file in userdata.manifest() if "serving" in file.roles}
+    written = {file.path: file.content for file in node_files("serving")}
     about: dict[str, Any] = json.loads(written["/etc/slipway/contract.yaml"])
     about["paths"] = {name: f"{tmp_path}{path}" for name, path in about["paths"].items()}
     facts = Path(about["paths"]["facts"])
@@ -47,8 +48,7 @@ def manifest(**changed: Any) -> bytes:
 
 
 def test_the_contract_on_a_node_says_what_the_contract_says() -> None:
-    file = next(file for file in userdata.manifest() if file.path.endswith("contract.yaml"))
-    written = userdata.content(file, SERVING)
+    written = next(file.content for file in node_files("serving") if file.path.endswith("contract.yaml"))
     assert yaml.safe_load(written) == json.loads(written) == yaml.safe_load(contract.FILE.read_text())
 
 
@@ -166,7 +166,7 @@ def test_a_second_activation_finds_the_node_busy(node: Node) -> None:
         "import pathlib, sys; sys.path.insert(0, sys.argv[1]); from slipway_node import state\n"
         "with state.locked(pathlib.Path(sys.argv[2])): print('held', flush=True); input()"
     )
-    argv = [sys.executable, "-c", holder, str(userdata.CLOUD_INIT / "bin"), str(node.state)]
+    argv = [sys.executable, "-c", holder, str(CLOUD_INIT / "bin"), str(node.state)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()

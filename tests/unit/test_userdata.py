@@ -1,13 +1,17 @@
-"""User data: what a node gets at first boot, tested on the rendered output."""
+"""What a node gets at first boot: user data, and the bundle of files that it names, tested on the rendered output."""
 
 import base64
 import gzip
+import hashlib
+import io
+import tarfile
 from typing import Any
 
 import pytest
 import yaml
 
-from infra import userdata
+from contract.node_files import CLOUD_INIT, Role, manifest, node_files
+from infra import bundle, userdata
 
 SERVING: dict[str, Any] = {
     "stack": "local",
@@ -30,65 +34,82 @@ TRACKING: dict[str, Any] = {
 }
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ operator"
 FACTS: list[dict[str, Any]] = [SERVING, TRACKING]
+ROLES: tuple[Role, ...] = ("serving", "tracking")
 
 
-def rendered(facts: dict[str, Any]) -> dict[str, Any]:
-    text = userdata.render(facts["role"], facts, [KEY])
+def user_data(facts: dict[str, Any]) -> str:
+    return userdata.render(facts["role"], facts, [KEY], bundle.bundle(facts["role"]).key)
+
+
+@pytest.mark.parametrize("facts", FACTS, ids=ROLES)
+def test_user_data_parses_and_runs_exactly_one_command(facts: dict[str, Any]) -> None:
+    text = user_data(facts)
     assert text.startswith("#cloud-config\n")
     document = yaml.safe_load(text)
-    assert isinstance(document, dict)
-    return document
-
-
-@pytest.mark.parametrize("facts", FACTS, ids=["serving", "tracking"])
-def test_user_data_parses_and_runs_exactly_one_command(facts: dict[str, Any]) -> None:
-    document = rendered(facts)
-    assert document["runcmd"] == [["/usr/local/lib/slipway/slipway-boot"]]
+    key = bundle.bundle(facts["role"]).key
+    assert document["runcmd"] == [["/usr/local/lib/slipway/slipway-bootstrap", key]]
+    written = {file["path"]: file["content"] for file in document["write_files"]}
+    assert set(written) == {"/usr/local/lib/slipway/slipway-bootstrap", "/etc/slipway/facts.json"}
+    assert written["/usr/local/lib/slipway/slipway-bootstrap"].startswith("#!/usr/bin/python3\n")
     assert document["ssh_authorized_keys"] == [KEY]
     assert "packages" not in document, "cloud-init's own packages module always runs apt-get update"
 
 
-@pytest.mark.parametrize("facts", FACTS, ids=["serving", "tracking"])
-def test_user_data_fits_into_what_ec2_takes(facts: dict[str, Any]) -> None:
-    text = userdata.render(facts["role"], facts, [KEY])
-    packed = base64.b64decode(userdata.encode(text))
-    assert len(packed) <= 16 * 1024
-    assert gzip.decompress(packed).decode() == text
-    assert userdata.encode(text) == userdata.encode(text), "equal text must be equal user data, or nodes are replaced"
+@pytest.mark.parametrize("facts", FACTS, ids=ROLES)
+def test_user_data_leaves_room_in_what_ec2_takes(facts: dict[str, Any]) -> None:
+    text = user_data(facts)
+    assert len(text.encode()) <= 6 * 1024
+    assert base64.b64decode(userdata.encode(text)).decode() == text
 
 
 def test_user_data_that_is_too_large_is_refused() -> None:
-    noise = "".join(f"{number * 2654435761 % 2**32:08x}" for number in range(8000))
-    with pytest.raises(ValueError, match="EC2 takes 16384"):
-        userdata.encode(noise)
+    with pytest.raises(ValueError, match="16385 bytes and EC2 takes 16384"):
+        userdata.encode("x" * 16385)
 
 
-def test_each_file_is_written_once_and_only_for_its_role() -> None:
-    for facts in FACTS:
-        paths = [file["path"] for file in rendered(facts)["write_files"]]
-        assert len(paths) == len(set(paths)), f"a path is written twice on a {facts['role']} node"
-    serving = {file["path"] for file in rendered(SERVING)["write_files"]}
-    tracking = {file["path"] for file in rendered(TRACKING)["write_files"]}
-    assert "/etc/systemd/system/model-server@.service" in serving - tracking
-    assert "/etc/slipway/facts.json" in serving & tracking
+@pytest.mark.parametrize("role", ROLES)
+def test_a_bundle_is_named_by_what_it_holds_and_the_same_every_time(role: Role) -> None:
+    made = bundle.bundle(role)
+    assert made == bundle.bundle(role), "another name for equal files would replace nodes"
+    archive = gzip.decompress(made.packed)
+    assert made.key == f"nodes/{hashlib.sha256(archive).hexdigest()}.tar.gz"
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        members = tar.getmembers()
+        held = {f"/{member.name}": (member.mode, tar.extractfile(member).read().decode()) for member in members}  # type: ignore[union-attr]
+    assert held == {file.path: (int(file.mode, 8), file.content) for file in node_files(role)}
+    assert all((member.mtime, member.uid, member.uname) == (0, 0, "") for member in members)
+
+
+def test_a_changed_file_is_another_bundle_whatever_the_order() -> None:
+    files = node_files("serving")
+    assert bundle.tar(files) == bundle.tar(reversed(files))
+    assert bundle.tar(files) != bundle.tar(files[1:])
+
+
+def test_each_file_is_there_once_and_only_for_its_role() -> None:
+    paths = {role: [file.path for file in node_files(role)] for role in ROLES}
+    for role in ROLES:
+        assert len(paths[role]) == len(set(paths[role])), f"a path is written twice on a {role} node"
+        assert "/etc/slipway/facts.json" not in paths[role], "facts are user data's: no two stacks have the same"
+    assert "/etc/systemd/system/model-server@.service" in set(paths["serving"]) - set(paths["tracking"])
 
 
 def test_every_source_of_the_manifest_exists_and_every_file_is_in_it() -> None:
-    listed = {(userdata.CLOUD_INIT / file.source).resolve() for file in userdata.manifest()}
+    listed = {(CLOUD_INIT / file.source).resolve() for file in manifest()}
     missing = [str(path) for path in listed if not path.is_file()]
     assert not missing, f"the manifest names files that do not exist: {missing}"
     present = {
         path.resolve()
         for folder in ("bin", "files")
-        for path in (userdata.CLOUD_INIT / folder).rglob("*")
+        for path in (CLOUD_INIT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert present <= listed, f"files that no node gets: {sorted(str(path) for path in present - listed)}"
 
 
 def test_files_are_text_of_unix_lines_and_scripts_are_executable() -> None:
-    for file in userdata.manifest():
-        text = (userdata.CLOUD_INIT / file.source).read_text()
+    for file in manifest():
+        text = (CLOUD_INIT / file.source).read_text()
         assert text.endswith("\n"), file.source
         assert "\r" not in text, file.source
         assert file.mode == ("0755" if text.startswith("#!") else "0644"), f"{file.source} has mode {file.mode}"
@@ -96,17 +117,18 @@ def test_files_are_text_of_unix_lines_and_scripts_are_executable() -> None:
 
 def test_facts_hold_the_names_of_secrets_and_never_a_secret() -> None:
     with pytest.raises(ValueError, match="unknown \\['database_password'\\]"):
-        userdata.render("serving", {**SERVING, "database_password": "hunter2"}, [])
+        userdata.render("serving", {**SERVING, "database_password": "hunter2"}, [], "nodes/x.tar.gz")
 
 
 def test_facts_that_are_incomplete_or_of_another_role_are_refused() -> None:
     with pytest.raises(ValueError, match="missing \\['bucket'\\]"):
         userdata.facts_json({key: value for key, value in SERVING.items() if key != "bucket"})
     with pytest.raises(ValueError, match="was given the facts of 'tracking'"):
-        userdata.render("serving", TRACKING, [])
+        userdata.render("serving", TRACKING, [], "nodes/x.tar.gz")
 
 
-def test_no_endpoint_and_nothing_of_a_release_stands_in_user_data() -> None:
-    text = userdata.render("serving", SERVING, [KEY])
-    assert "http://" not in text.replace("http://slipway_model_server", "")
-    assert "AWS_ENDPOINT_URL=" not in text
+def test_no_endpoint_and_nothing_of_a_release_stands_in_user_data_or_a_bundle() -> None:
+    texts = [user_data(SERVING), *(file.content for file in node_files("serving"))]
+    for text in texts:
+        assert "http://" not in text.replace("http://slipway_model_server", "")
+        assert "AWS_ENDPOINT_URL=" not in text
