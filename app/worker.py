@@ -29,7 +29,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.serving.start(self.age)
 
     def notify(self) -> None:
-        since = self.serving.predicting_since
+        since = self.serving.scoring.predicting_since
         if since is None:
             super().notify()
         else:

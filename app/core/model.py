@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,13 @@ def answer(model: PyFuncModel, body: Any) -> Any:
 
 def predict(model: PyFuncModel, given: Input) -> Any:
     """Whatever the model returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
+    return refused(lambda: model.predict(given.data, params=given.params))
+
+
+def refused(score: Callable[[], Any]) -> Any:
+    """What `score` returns, with whatever it raises told apart into bad input and a model that failed."""
     try:
-        return model.predict(given.data, params=given.params)
+        return score()
     except Exception as error:
         if blame.is_input(error):
             raise BadInputError(_refusal(error)) from error
