@@ -21,6 +21,7 @@ class Settings:
     models: Path
     run: Path
     workers: int
+    client_seconds: float = 20.0  # by then a client must have sent its headers, and again its body
 
     @property
     def socket(self) -> Path:
@@ -32,7 +33,7 @@ class Settings:
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, SLIPWAY_RUN and SLIPWAY_WORKERS may be."""
+    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, _RUN, _WORKERS and _CLIENT_SECONDS may be."""
     missing = [name for name in ("SLIPWAY_SLOT", "SLIPWAY_DEPLOYMENT") if not environ.get(name)]
     if missing:
         raise BadDeploymentError(f"{' and '.join(missing)} must be set in the environment of the model server")
@@ -42,6 +43,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         models=Path(environ.get("SLIPWAY_MODELS", PATHS.models)),
         run=Path(environ.get("SLIPWAY_RUN", PATHS.run)),
         workers=_workers(environ.get("SLIPWAY_WORKERS")),
+        client_seconds=_seconds(environ.get("SLIPWAY_CLIENT_SECONDS"), 20.0),
     )
 
 
@@ -51,6 +53,16 @@ def _workers(given: str | None) -> int:
     if not given.isdecimal() or not 1 <= int(given) <= 64:
         raise BadDeploymentError(f"SLIPWAY_WORKERS is {given!r}, expected a number from 1 to 64")
     return int(given)
+
+
+def _seconds(given: str | None, default: float) -> float:
+    try:
+        found = float(given or default)
+    except ValueError:
+        found = 0.0
+    if not 0.1 <= found <= 3600:
+        raise BadDeploymentError(f"SLIPWAY_CLIENT_SECONDS is {given!r}, expected seconds from 0.1 to 3600")
+    return found
 
 
 def processors() -> int:

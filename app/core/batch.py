@@ -28,12 +28,15 @@ class Timings:
     predict: float = 0.0
 
 
+Work = Callable[[], Any]  # whatever else must run on the scoring thread: alone
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """One request's prediction on its way. `done` is called once, on the scoring thread, and must not raise."""
 
     lane: Lane
-    given: Input | Table
+    given: Input | Table | Work
     timings: Timings
     done: Callable[["Call"], None]
     rows: int
@@ -80,6 +83,8 @@ def _prepare(call: Call) -> bool:
     """Whether the call can be in a batch at all."""
     if isinstance(call.given, Table):
         return call.lane.row_wise
+    if not isinstance(call.given, Input):
+        return False
     if call.frame is None and call.given.params is None and not call.given.unwrapped:
         call.frame = call.lane.enforced(call.given.data)
     return call.frame is not None
@@ -125,6 +130,8 @@ def _alone(call: Call, clock: Clock) -> None:
     try:
         if isinstance(given, Input) and call.frame is None:
             call.predictions = clock(lane, call.rows, lambda: predict(lane.model.pyfunc, given))
+        elif callable(given):
+            call.predictions = clock(lane, call.rows, given)
         else:
             frame = _frame(call)
             call.predictions = clock(lane, call.rows, lambda: refused(lambda: lane.score(frame)))

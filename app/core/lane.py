@@ -43,6 +43,11 @@ class Lane:
     waiting_rows: int = 0
 
     @property
+    def is_classifier(self) -> bool:
+        """/predict gives such a model's labels and probabilities too."""
+        return hasattr(self.model.pyfunc._model_impl, "predict_proba")
+
+    @property
     def seconds(self) -> float:
         """What everything that waits here will take, by the recent predicts."""
         if not self.waiting:
@@ -111,8 +116,8 @@ def _direct(model: LoadedModel) -> Score | None:
     function = model.pyfunc._predict_fn
     if "params" in inspect.signature(function).parameters:
         return lambda frame: function(frame, params=None)
-    assert callable(function)
-    return function
+    score: Score = function
+    return score
 
 
 def _is_row_wise(score: Score, frame: pandas.DataFrame) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.core.batch import Call, Timings
+from app.core.batch import Call, Timings, Work
 from app.core.board import Board
 from app.core.deployment import Deployment, ModelVersion
 from app.core.errors import NotReadyError, UnknownModelError
@@ -102,8 +102,17 @@ class Serving:
 
     def predict(self, model: LoadedModel, given: Input, timings: Timings) -> Any:
         """Waits for the answer. Refuses at once when it would have to wait too long."""
+        return self._wait(model, given, timings, given.rows)
+
+    def run(self, model: LoadedModel, work: Callable[[], Any], rows: int, timings: Timings) -> Any:
+        """Waits for other work with the model that must be on the scoring thread; never part of a batch."""
+        return self._wait(model, work, timings, rows)
+
+    def _wait(self, model: LoadedModel, given: Input | Work, timings: Timings, rows: int) -> Any:
         ended = threading.Event()
-        call = self.submit(model, given, timings, lambda _: ended.set())
+        call = Call(self._lanes[model.version.name], given, timings, lambda _: ended.set(), rows)
+        self.scoring.admit(call)
+        self.scoring.enqueue([call])
         ended.wait()
         return call.answer()
 

@@ -3,7 +3,7 @@
 from flask import Flask
 
 from app.core.serving import Serving
-from app.http import access, errors, operations, predictions
+from app.http import access, errors, operations, predictions, relay
 from contract import HTTP
 
 
@@ -15,6 +15,7 @@ def create_app(serving: Serving) -> Flask:
     app.extensions["slipway"] = serving
     access.register(app)
     errors.register(app)
+    relay.register(app)
     app.register_blueprint(operations.routes)
     app.register_blueprint(predictions.routes)
     return app
