@@ -1,9 +1,12 @@
 """From the threads to the loop: any number of messages, one wake-up."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 
 class Mailbox:
@@ -23,4 +26,7 @@ class Mailbox:
         self._woken = False  # first: who puts from here on wakes the loop again
         while self._messages:
             receive, arguments = self._messages.popleft()
-            receive(*arguments)
+            try:
+                receive(*arguments)
+            except Exception:  # one message must not cost the others
+                log.exception("an answer was lost")
