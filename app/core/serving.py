@@ -16,6 +16,7 @@ from app.core.board import Board
 from app.core.deployment import Deployment, ModelVersion
 from app.core.errors import NotReadyError, OverloadedError, UnknownModelError
 from app.core.inputs import Input
+from app.core.meters import Meters
 from app.core.model import LoadedModel, load, predict
 
 QUEUE_LIMIT = 48  # predictions waiting in one worker; below gunicorn's threads, so that health checks find a free one
@@ -41,6 +42,7 @@ class Serving:
     models_folder: Path
     drain_file: Path
     board: Board = field(default_factory=Board)
+    meters: Meters = field(default_factory=Meters)
     worker: int = 0
     draining: bool = False
     predicting_since: float | None = None  # time.monotonic(); gunicorn's heartbeat stands still while it does
@@ -53,6 +55,7 @@ class Serving:
     def start(self, worker: int = 0) -> None:
         """After the fork: starts the scoring thread, whose first work is to load and check every model."""
         self.worker = worker
+        self.meters.start(worker, self.about)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
         self._thread.submit(self._prepare)
 
@@ -107,6 +110,14 @@ class Serving:
         finally:
             timings.predict = time.monotonic() - started
             self.predicting_since = None
+            self.meters.batch(
+                model.version.name,
+                model.version.version,
+                rows=given.rows,
+                requests=1,
+                queue_seconds=timings.queue,
+                predict_seconds=timings.predict,
+            )
 
     def _prepare(self) -> None:
         for version in self.deployment.models:
@@ -119,6 +130,7 @@ class Serving:
             else:
                 self._failed[version.name] = reason
                 log.error("model not ready: %s", reason, extra=facts)
+        self.meters.publish()  # so that a server that says it is ready has workers that all say so
         if not self._failed:
             self.board.ready(self.worker)
 
@@ -168,6 +180,14 @@ class Serving:
         if version.name in self._loaded:
             return "ready"
         return "failed" if version.name in self._failed else "loading"
+
+    def about(self) -> dict[str, Any]:
+        """This worker as the others may tell of it: see Meters.start."""
+        models = [
+            {"name": version.name, "version": version.version, "status": self.status(version)}
+            for version in self.deployment.models
+        ]
+        return {"ready": self.is_ready, "in_flight": self._waiting, "models": models}
 
     def _check(self, version: ModelVersion) -> dict[str, str]:
         message = self._failed.get(version.name, "the model is being loaded")
