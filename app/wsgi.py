@@ -27,6 +27,7 @@ app = create_app(
         deployment=_deployment,
         models_folder=_settings.models,
         drain_file=_settings.drain_file,
+        slot=_settings.slot,
         board=Board(_settings.workers),
         meters=Meters(folder(_settings.run, _settings.slot, _deployment.id)),
     )

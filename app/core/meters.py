@@ -20,7 +20,7 @@ from app.core.snapshots import Folder, Series, Snapshot
 SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 
-REQUEST, ERROR, RECENT = "request", "error", "recent"
+REQUEST, ERROR, RECENT, EXIT = "request", "error", "recent", "exit"
 QUEUE, PREDICT, BATCH_ROWS, BATCH_REQUESTS = "queue", "predict", "batch_rows", "batch_requests"
 BOUNDS = {
     REQUEST: SECONDS,
@@ -107,7 +107,7 @@ class Meters:
     def fold(self, worker: int) -> None:
         """In the master, of a worker that has ended."""
         if self.folder is not None:
-            self.folder.fold(worker)
+            self.folder.fold(worker, {(EXIT,): [1]})
 
     def publish(self) -> Snapshot:
         """This worker now, on disk before it is returned."""

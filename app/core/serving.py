@@ -41,6 +41,7 @@ class Serving:
     deployment: Deployment
     models_folder: Path
     drain_file: Path
+    slot: str = ""
     board: Board = field(default_factory=Board)
     meters: Meters = field(default_factory=Meters)
     worker: int = 0
@@ -184,7 +185,7 @@ class Serving:
     def about(self) -> dict[str, Any]:
         """This worker as the others may tell of it: see Meters.start."""
         models = [
-            {"name": version.name, "version": version.version, "status": self.status(version)}
+            {"name": version.name, "version": version.version, "status": self.status(version), "kind": None}
             for version in self.deployment.models
         ]
         return {"ready": self.is_ready, "in_flight": self._waiting, "models": models}

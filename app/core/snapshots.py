@@ -49,13 +49,14 @@ class Folder:
             self._file(snapshot.number), {"number": snapshot.number, "about": snapshot.about}, snapshot.series
         )
 
-    def fold(self, number: int) -> None:
-        """In the master, of a worker that has ended: its counters are past, its file goes away."""
+    def fold(self, number: int, more: Series) -> None:
+        """In the master, of a worker that has ended: its counters, and `more`, are past; its file goes away."""
         path = self._file(number)
-        ended = self._load(path)
-        if ended is not None:
-            series, folded = self._past()
-            add(series, ended.series)
+        series, folded = self._past()
+        if number not in folded:
+            ended = self._load(path)
+            add(series, ended.series if ended else {})
+            add(series, more)
             self._save(series, [*folded, number][-REMEMBERED:])
         path.unlink(missing_ok=True)
         path.with_suffix(".new").unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from flask import Flask
 
 from app.core.serving import Serving
-from app.http import access, errors, operations, predictions
+from app.http import access, errors, metrics, operations, predictions
 from contract import HTTP
 
 
@@ -16,5 +16,6 @@ def create_app(serving: Serving) -> Flask:
     access.register(app)
     errors.register(app)
     app.register_blueprint(operations.routes)
+    app.register_blueprint(metrics.routes)
     app.register_blueprint(predictions.routes)
     return app
