@@ -3,7 +3,7 @@
 from flask import Flask
 
 from app.core.serving import Serving
-from app.http import access, errors, operations, predictions
+from app.http import access, errors, openinference, operations, predictions
 from contract import HTTP
 
 
@@ -11,10 +11,12 @@ def create_app(serving: Serving) -> Flask:
     """`serving.start()` is the caller's, after the fork: a thread does not survive it."""
     app = Flask("app", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = HTTP.body_bytes
+    app.url_map.merge_slashes = False  # a redirect would lose the body of a POST
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["slipway"] = serving
     access.register(app)
     errors.register(app)
     app.register_blueprint(operations.routes)
     app.register_blueprint(predictions.routes)
+    app.register_blueprint(openinference.routes)
     return app
