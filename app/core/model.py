@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
 from app.core import agreement, blame, inputs
+from app.core.body import shorten
 from app.core.deployment import ModelVersion
 from app.core.errors import BadInputError, ModelFailedError
 from app.core.inputs import Input
@@ -45,8 +47,13 @@ def answer(model: PyFuncModel, body: Any) -> Any:
 
 def predict(model: PyFuncModel, given: Input) -> Any:
     """Whatever the model returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
+    return refused(lambda: model.predict(given.data, params=given.params))
+
+
+def refused(score: Callable[[], Any]) -> Any:
+    """What `score` returns, with whatever it raises told apart into bad input and a model that failed."""
     try:
-        return model.predict(given.data, params=given.params)
+        return score()
     except Exception as error:
         if blame.is_input(error):
             raise BadInputError(_refusal(error)) from error
@@ -70,8 +77,8 @@ def _refusal(error: Exception) -> str:
     if isinstance(error, MlflowException):
         cause = error.__cause__ or error.__context__
         if "Failed to enforce schema" in error.message and cause is not None:
-            return inputs.shorten(f"the input does not fit the model's signature: {_reason(cause)}")
-    return inputs.shorten(_reason(error))
+            return shorten(f"the input does not fit the model's signature: {_reason(cause)}")
+    return shorten(_reason(error))
 
 
 def _reason(error: BaseException) -> str:

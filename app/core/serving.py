@@ -7,6 +7,7 @@ It takes work in order, so a request that arrives while the models load simply w
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from app.core.errors import NotReadyError, OverloadedError, UnknownModelError
 from app.core.inputs import Input
 from app.core.meters import Meters
 from app.core.model import LoadedModel, load, predict
+from app.core.probabilities import Labelled, classes, probabilities
 
 QUEUE_LIMIT = 48  # predictions waiting in one worker; below gunicorn's threads, so that health checks find a free one
 HOW_TO_DELIVER = (
@@ -92,25 +94,9 @@ class Serving:
 
     def predict(self, model: LoadedModel, given: Input, timings: Timings) -> Any:
         """Runs on the scoring thread, in order of arrival; refuses at once when too many wait already."""
-        assert self._thread is not None, "start() comes first"
-        with self._lock:
-            if self._waiting >= QUEUE_LIMIT:
-                raise OverloadedError(f"{self._waiting} predictions are waiting in this worker already")
-            self._waiting += 1
         try:
-            return self._thread.submit(self._score, model, given, timings, time.monotonic()).result()
+            return self._score(lambda: predict(model.pyfunc, given), timings)
         finally:
-            with self._lock:
-                self._waiting -= 1
-
-    def _score(self, model: LoadedModel, given: Input, timings: Timings, queued: float) -> Any:
-        self.predicting_since = started = time.monotonic()
-        timings.queue = started - queued
-        try:
-            return predict(model.pyfunc, given)
-        finally:
-            timings.predict = time.monotonic() - started
-            self.predicting_since = None
             self.meters.batch(
                 model.version.name,
                 model.version.version,
@@ -119,6 +105,34 @@ class Serving:
                 queue_seconds=timings.queue,
                 predict_seconds=timings.predict,
             )
+
+    def probabilities(self, model: LoadedModel, given: Input, timings: Timings) -> Labelled | None:
+        """As `predict`, of what it took; None for what is no classifier."""
+        if classes(model) is None:
+            return None
+        labelled: Labelled | None = self._score(lambda: probabilities(model, given), timings)
+        return labelled
+
+    def _score(self, work: Callable[[], Any], timings: Timings) -> Any:
+        assert self._thread is not None, "start() comes first"
+        with self._lock:
+            if self._waiting >= QUEUE_LIMIT:
+                raise OverloadedError(f"{self._waiting} predictions are waiting in this worker already")
+            self._waiting += 1
+        try:
+            return self._thread.submit(self._timed, work, timings, time.monotonic()).result()
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _timed(self, work: Callable[[], Any], timings: Timings, queued: float) -> Any:
+        self.predicting_since = started = time.monotonic()
+        timings.queue += started - queued
+        try:
+            return work()
+        finally:
+            timings.predict += time.monotonic() - started
+            self.predicting_since = None
 
     def _prepare(self) -> None:
         for version in self.deployment.models:

@@ -65,7 +65,8 @@ def _log(response: Response, facts: Record) -> None:
 
 def _count(status: int, facts: Record) -> None:
     name, version = (facts.model.name, facts.model.version) if facts.model else ("", "")
-    protocol = PROTOCOLS.get(request.path.split("/", 2)[1], SERVER)
+    of_page = request.path == "/" and request.method == "POST"
+    protocol = "predict" if of_page else PROTOCOLS.get(request.path.split("/", 2)[1], SERVER)
     serving().meters.request(name, version, protocol, status, time.monotonic() - facts.started)
     if facts.kind:
         serving().meters.error(name, version, facts.kind)

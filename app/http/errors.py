@@ -1,6 +1,7 @@
 """The one place that renders errors, in the shape of the protocol that was spoken. No traceback leaves the process."""
 
 import logging
+from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -59,9 +60,15 @@ def _bug(error: Exception) -> Response:
 def _render(status: int, code: str, message: str) -> Response:
     facts = record()
     facts.error = code
-    if request.path.endswith("/invocations"):
-        response = jsonify({"error_code": code, "message": message, "request_id": facts.request_id})
-    else:
-        response = jsonify({"error": {"code": code, "message": message, "request_id": facts.request_id}})
+    response = jsonify(_shape(code, message, facts.request_id))
     response.status_code = status
     return response
+
+
+def _shape(code: str, message: str, request_id: str) -> dict[str, Any]:
+    """What the protocol of this path calls an error."""
+    if request.path.endswith("/invocations"):
+        return {"error_code": code, "message": message, "request_id": request_id}
+    if request.path == "/v2" or request.path.startswith("/v2/"):
+        return {"error": message}
+    return {"error": {"code": code, "message": message, "request_id": request_id}}

@@ -12,12 +12,6 @@ from app.http.state import serving
 routes = Blueprint("operations", __name__)
 
 
-@routes.get("/")
-def index() -> Response:
-    names = [model.name for model in serving().deployment.models]
-    return jsonify({"service": "slipway", "deployment": serving().deployment.id, "models": names})
-
-
 @routes.get("/ping")
 @routes.get("/health")
 def ping() -> Response:

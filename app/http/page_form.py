@@ -9,9 +9,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 from mlflow.models import Model as Metadata
 from mlflow.types import DataType, Schema
+
+from app.core.form import FIELDS_AT_MOST
 
 Control = Literal["line", "lines", "number", "truth"]
 
@@ -58,6 +61,11 @@ def fields(schema: Schema | None, row: Mapping[str, Any], error: str | None = No
         )
         for number, column in enumerate(schema.inputs)
     ]
+
+
+def sent(content: bytes) -> dict[str, str]:
+    """The fields of a posted form, to be shown again. Raises ValueError for what is none, or has too many."""
+    return dict(parse_qsl(content.decode(errors="replace"), keep_blank_values=True, max_num_fields=FIELDS_AT_MOST))
 
 
 def has_fields(schema: Schema | None) -> bool:
