@@ -43,5 +43,11 @@ accesslog = None  # app/http/access.py writes it
 
 
 def child_exit(_: "Arbiter", worker: "Worker") -> None:
-    """In the master: a worker that ended counts no more."""
+    """In the master: a worker that ended counts no more, and what it counted is not lost."""
     worker.gone()
+    worker.serving.meters.fold(worker.age)
+
+
+def worker_exit(_: "Arbiter", worker: "Worker") -> None:
+    """In the worker, last of all."""
+    worker.serving.meters.stop()

@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
 from app.core import agreement, blame, inputs
+from app.core.body import shorten
 from app.core.deployment import ModelVersion
 from app.core.errors import BadInputError, ModelFailedError
 from app.core.inputs import Input
@@ -76,8 +77,8 @@ def _refusal(error: Exception) -> str:
     if isinstance(error, MlflowException):
         cause = error.__cause__ or error.__context__
         if "Failed to enforce schema" in error.message and cause is not None:
-            return inputs.shorten(f"the input does not fit the model's signature: {_reason(cause)}")
-    return inputs.shorten(_reason(error))
+            return shorten(f"the input does not fit the model's signature: {_reason(cause)}")
+    return shorten(_reason(error))
 
 
 def _reason(error: BaseException) -> str:

@@ -118,7 +118,8 @@ class Scoring:
         batch.score(calls, self._clock)
         seconds = time.monotonic() - started
         for call in calls:
-            call.timings.queue, call.timings.predict = started - call.queued, seconds
+            call.timings.queue += started - call.queued
+            call.timings.predict += seconds
         self._batched(calls, started - calls[0].queued, seconds)
 
     def _clock(self, lane: Lane, rows: int, work: Callable[[], Any]) -> Any:

@@ -17,8 +17,10 @@ from app.core.deployment import Deployment, ModelVersion
 from app.core.errors import NotReadyError, UnknownModelError
 from app.core.inputs import Input
 from app.core.lane import Lane, open_lane
+from app.core.meters import Meters
 from app.core.model import LoadedModel, load
 from app.core.plain import Table
+from app.core.probabilities import Labelled, classes, probabilities
 from app.core.scoring import Scoring
 
 __all__ = ["Serving", "Timings"]
@@ -36,7 +38,9 @@ class Serving:
     deployment: Deployment
     models_folder: Path
     drain_file: Path
+    slot: str = ""
     board: Board = field(default_factory=Board)
+    meters: Meters = field(default_factory=Meters)
     worker: int = 0
     draining: bool = False
     _loaded: dict[str, LoadedModel] = field(default_factory=dict)
@@ -47,6 +51,7 @@ class Serving:
     def start(self, worker: int = 0) -> None:
         """After the fork: starts the scoring thread, whose first work is to load and check every model."""
         self.worker = worker
+        self.meters.start(worker, self.about)
         self._thread = Scoring(self._batched)
         self._thread.submit(self._prepare)
 
@@ -108,6 +113,13 @@ class Serving:
         """Waits for other work with the model that must be on the scoring thread; never part of a batch."""
         return self._wait(model, work, timings, rows)
 
+    def probabilities(self, model: LoadedModel, given: Input, timings: Timings) -> Labelled | None:
+        """As `predict`, of what it took; None for what is no classifier."""
+        if classes(model) is None:
+            return None
+        labelled: Labelled | None = self.run(model, lambda: probabilities(model, given), given.rows, timings)
+        return labelled
+
     def _wait(self, model: LoadedModel, given: Input | Work, timings: Timings, rows: int) -> Any:
         ended = threading.Event()
         call = Call(self._lanes[model.version.name], given, timings, lambda _: ended.set(), rows)
@@ -117,7 +129,9 @@ class Serving:
         return call.answer()
 
     def _batched(self, calls: list[Call], queue_seconds: float, predict_seconds: float) -> None:
-        """Every batch passes here."""
+        """Every predict passes here."""
+        version, rows = calls[0].lane.model.version, sum(call.rows for call in calls)
+        self.meters.batch(version.name, version.version, rows, len(calls), queue_seconds, predict_seconds)
 
     def _prepare(self) -> None:
         for version in self.deployment.models:
@@ -130,6 +144,7 @@ class Serving:
             else:
                 self._failed[version.name] = reason
                 log.error("model not ready: %s", reason, extra=facts)
+        self.meters.publish()  # so that a server that says it is ready has workers that all say so
         if not self._failed:
             self.board.ready(self.worker)
 
@@ -177,6 +192,14 @@ class Serving:
         if version.name in self._loaded:
             return "ready"
         return "failed" if version.name in self._failed else "loading"
+
+    def about(self) -> dict[str, Any]:
+        """This worker as the others may tell of it: see Meters.start."""
+        models = [
+            {"name": version.name, "version": version.version, "status": self.status(version), "kind": None}
+            for version in self.deployment.models
+        ]
+        return {"ready": self.is_ready, "in_flight": self.scoring.waiting, "models": models}
 
     def _check(self, version: ModelVersion) -> dict[str, str]:
         message = self._failed.get(version.name, "the model is being loaded")
