@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,25 +12,35 @@ import mlflow.pyfunc
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
-from app.core import agreement, blame, inputs
+from app.core import agreement, blame, inputs, scorer
 from app.core.deployment import ModelVersion
 from app.core.errors import BadInputError, ModelFailedError
 from app.core.inputs import Input
+from app.core.scorer import Scorer
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     version: ModelVersion
     pyfunc: PyFuncModel
+    scorer: Scorer
+
+    def predict(self, given: Input) -> Any:
+        """Whatever the model returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
+        with told_apart():
+            return self.scorer.predict(*self.scorer.enforce(given.data, given.params))
 
     def contradiction(self) -> str | None:
         """None when the model answers its own example as the deployment expects, else what differs."""
         expected = self.version.expected
-        return agreement.difference(answer(self.pyfunc, expected.input), expected.output, expected.tolerance)
+        given = parse(expected.input, self.pyfunc)
+        answer = json.loads(render(self.predict(given), given))
+        return agreement.difference(answer, expected.output, expected.tolerance)
 
 
 def load(version: ModelVersion, folder: Path) -> LoadedModel:
-    return LoadedModel(version, load_folder(folder))
+    pyfunc = load_folder(folder)
+    return LoadedModel(version, pyfunc, scorer.native(pyfunc))
 
 
 def load_folder(folder: Path) -> PyFuncModel:
@@ -36,17 +48,24 @@ def load_folder(folder: Path) -> PyFuncModel:
 
 
 def answer(model: PyFuncModel, body: Any) -> Any:
-    """The decoded JSON answer to a decoded body of /invocations."""
+    """The decoded JSON answer of the original to a decoded body of /invocations."""
+    given = parse(body, model)
+    with told_apart():
+        predictions = model.predict(given.data, params=given.params)
+    return json.loads(render(predictions, given))
+
+
+def parse(body: Any, model: PyFuncModel) -> Input:
     if not isinstance(body, dict):
         raise BadInputError(f"an input example must be an object, found {type(body).__name__}")
-    given = inputs.from_json(body, model.metadata)
-    return json.loads(render(predict(model, given), given))
+    return inputs.from_json(body, model.metadata)
 
 
-def predict(model: PyFuncModel, given: Input) -> Any:
-    """Whatever the model returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
+@contextmanager
+def told_apart() -> Iterator[None]:
+    """Around a model's enforcement or predict: its exceptions become BadInputError or ModelFailedError."""
     try:
-        return model.predict(given.data, params=given.params)
+        yield
     except Exception as error:
         if blame.is_input(error):
             raise BadInputError(_refusal(error)) from error

@@ -16,7 +16,7 @@ from app.core.board import Board
 from app.core.deployment import Deployment, ModelVersion
 from app.core.errors import NotReadyError, OverloadedError, UnknownModelError
 from app.core.inputs import Input
-from app.core.model import LoadedModel, load, predict
+from app.core.model import LoadedModel, load
 
 QUEUE_LIMIT = 48  # predictions waiting in one worker; below gunicorn's threads, so that health checks find a free one
 HOW_TO_DELIVER = (
@@ -103,7 +103,7 @@ class Serving:
         self.predicting_since = started = time.monotonic()
         timings.queue = started - queued
         try:
-            return predict(model.pyfunc, given)
+            return model.predict(given)
         finally:
             timings.predict = time.monotonic() - started
             self.predicting_since = None
