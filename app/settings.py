@@ -21,6 +21,8 @@ class Settings:
     models: Path
     run: Path
     workers: int
+    cache: Path | None = None  # for compiled models; none, nothing is compiled
+    releases: Path = Path(PATHS.releases)
 
     @property
     def socket(self) -> Path:
@@ -32,7 +34,8 @@ class Settings:
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, SLIPWAY_RUN and SLIPWAY_WORKERS may be."""
+    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, SLIPWAY_RUN and SLIPWAY_WORKERS may be, and
+    CACHE_DIRECTORY, which is systemd's own name for what it makes for the unit."""
     missing = [name for name in ("SLIPWAY_SLOT", "SLIPWAY_DEPLOYMENT") if not environ.get(name)]
     if missing:
         raise BadDeploymentError(f"{' and '.join(missing)} must be set in the environment of the model server")
@@ -42,6 +45,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         models=Path(environ.get("SLIPWAY_MODELS", PATHS.models)),
         run=Path(environ.get("SLIPWAY_RUN", PATHS.run)),
         workers=_workers(environ.get("SLIPWAY_WORKERS")),
+        cache=Path(environ["CACHE_DIRECTORY"]) if environ.get("CACHE_DIRECTORY") else None,
     )
 
 

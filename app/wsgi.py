@@ -26,6 +26,7 @@ app = create_app(
         deployment=_deployment,
         models_folder=_settings.models,
         drain_file=_settings.drain_file,
+        cache=_settings.cache,
         board=Board(_settings.workers),
     )
 )

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 import numpy
 import pandas
-from mlflow.types import DataType, Schema
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
@@ -22,7 +21,6 @@ Array: TypeAlias = numpy.ndarray[Any, Any]
 
 LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.")
 PLAIN_KINDS = "fiub"  # of numpy's dtypes: no objects, no strings
-EXACT_IN_FLOAT64 = (DataType.double, DataType.float, DataType.integer, DataType.boolean)
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,11 @@ class Fast:
     takes_matrix: bool = False
 
 
-def fast(estimator: Any, schema: Schema | None) -> Fast:
+def fast(estimator: Any) -> Fast:
     if type(estimator) is Pipeline and not get_config()["enable_metadata_routing"]:
         return _pipeline(estimator)
     if Forest.fits(estimator):
-        return _forest(estimator, schema)
+        return _forest(estimator)
     return Fast(estimator.predict, _probabilities(estimator))
 
 
@@ -75,7 +73,7 @@ def _probabilities(estimator: Any) -> Callable[[Any], tuple[list[Any], Array]] |
 def _pipeline(pipeline: Pipeline) -> Fast:
     """The steps one by one, as Pipeline itself does, for the sake of its last one."""
     steps = [step for _, _, step in pipeline._iter(with_final=False)]
-    last = fast(pipeline.steps[-1][1], None)
+    last = fast(pipeline.steps[-1][1])
     through = last.probabilities
 
     def transformed(data: Any) -> Any:
@@ -89,7 +87,7 @@ def _pipeline(pipeline: Pipeline) -> Fast:
     )
 
 
-def _forest(estimator: Any, schema: Schema | None) -> Fast:
+def _forest(estimator: Any) -> Fast:
     forest = Forest(estimator)
     names = getattr(estimator, "feature_names_in_", None)
 
@@ -110,7 +108,6 @@ def _forest(estimator: Any, schema: Schema | None) -> Fast:
             rows = numpy.ascontiguousarray(data, dtype=numpy.float32)
         return rows if numpy.isfinite(rows).all() else None
 
-    takes_matrix = _is_matrix(schema, names)
     classes = getattr(estimator, "classes_", None)
     if classes is None:
 
@@ -118,7 +115,7 @@ def _forest(estimator: Any, schema: Schema | None) -> Fast:
             rows = plain(data)
             return estimator.predict(_named(data, names)) if rows is None else forest.mean(rows)[:, 0]
 
-        return Fast(regress, None, takes_matrix)
+        return Fast(regress, takes_matrix=True)
 
     def probabilities(data: Any) -> Array:
         rows = plain(data)
@@ -128,7 +125,7 @@ def _forest(estimator: Any, schema: Schema | None) -> Fast:
     return Fast(
         lambda data: classes.take(numpy.argmax(probabilities(data), axis=1), axis=0),
         lambda data: (labels, probabilities(data)),
-        takes_matrix,
+        takes_matrix=True,
     )
 
 
@@ -136,12 +133,3 @@ def _named(data: Any, names: Any) -> Any:
     """A matrix that came without the names which the estimator was fitted with, so that it need not warn."""
     is_bare = isinstance(data, numpy.ndarray) and data.ndim == 2 and names is not None and data.shape[1] == len(names)
     return pandas.DataFrame(data, columns=names) if is_bare else data
-
-
-def _is_matrix(schema: Schema | None, names: Any) -> bool:
-    """Whether the signature's columns are numbers that float64 holds exactly, in the order of the estimator's."""
-    if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
-        return False
-    if any(column.type not in EXACT_IN_FLOAT64 or not column.required for column in schema.inputs):
-        return False
-    return names is None or list(names) == schema.input_names()

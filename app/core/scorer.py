@@ -6,28 +6,22 @@ because requests are enforced one by one and scored together. What the second ac
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 import numpy
 from mlflow.pyfunc import PyFuncModel, _validate_prediction_input
 from mlflow.pyfunc.context import Context, set_prediction_context
+from mlflow.types import DataType, Schema
 
-Kind = Literal["native", "compiled"]
+from app.core.decision import NEVER_TRIED, Decision, Kind
+
 Params: TypeAlias = dict[str, Any] | None
 Probabilities: TypeAlias = tuple[list[Any], numpy.ndarray[Any, Any]]
 """The labels, and a row of probabilities for each row of the input."""
 
 ROW_WISE_LOADERS = ("mlflow.xgboost", "mlflow.lightgbm")
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What serves a model, why, and the largest relative difference seen between compiled and original answers."""
-
-    kind: Kind
-    reason: str
-    largest_difference: float | None = None
+EXACT_IN_FLOAT64 = (DataType.double, DataType.float, DataType.integer, DataType.boolean)
 
 
 class Scorer(Protocol):
@@ -57,18 +51,20 @@ class Scorer(Protocol):
 
 @dataclass
 class Native:
-    """The model's own library."""
+    """The model's own library. `estimator` is scikit-learn's, None for other models."""
 
     pyfunc: PyFuncModel
     score: Callable[[Any, Params], Any]
     score_probabilities: Callable[[Any], Probabilities] | None = None
     row_wise: bool = False
     takes_matrix: bool = False
-    decision: Decision = field(default_factory=lambda: Decision("native", "it has not been compiled"))
+    estimator: Any = None
+    has_plain_columns: bool = False
+    decision: Decision = NEVER_TRIED
 
     @property
     def kind(self) -> Kind:
-        return self.decision.kind
+        return "native"
 
     def enforce(self, data: Any, params: Params = None) -> tuple[Any, Params]:
         return enforce(self.pyfunc, data, params)
@@ -86,14 +82,26 @@ def native(pyfunc: PyFuncModel) -> Native:
         return Native(pyfunc, _call(pyfunc), row_wise=pyfunc.loader_module in ROW_WISE_LOADERS)
     from app.core import estimators  # not before a model needs scikit-learn
 
-    fast = estimators.fast(estimator, pyfunc.metadata.get_input_schema())
+    plain = has_plain_columns(pyfunc.metadata.get_input_schema(), getattr(estimator, "feature_names_in_", None))
+    fast = estimators.fast(estimator)
     return Native(
         pyfunc,
         score=lambda data, _: fast.predict(data),
         score_probabilities=fast.probabilities,
         row_wise=estimators.is_row_wise(estimator),
-        takes_matrix=fast.takes_matrix,
+        takes_matrix=fast.takes_matrix and plain,
+        estimator=estimator,
+        has_plain_columns=plain,
     )
+
+
+def has_plain_columns(schema: Schema | None, names: Any) -> bool:
+    """Whether the signature's columns are numbers that float64 holds exactly, in the order of the estimator's."""
+    if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
+        return False
+    if any(column.type not in EXACT_IN_FLOAT64 or not column.required for column in schema.inputs):
+        return False
+    return names is None or list(names) == schema.input_names()
 
 
 def enforce(pyfunc: PyFuncModel, data: Any, params: Params) -> tuple[Any, Params]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.core import decision
 from app.core.board import Board
 from app.core.deployment import Deployment, ModelVersion
 from app.core.errors import NotReadyError, OverloadedError, UnknownModelError
@@ -40,6 +41,7 @@ class Serving:
     deployment: Deployment
     models_folder: Path
     drain_file: Path
+    cache: Path | None = None  # for compiled models
     board: Board = field(default_factory=Board)
     worker: int = 0
     draining: bool = False
@@ -125,7 +127,7 @@ class Serving:
     def _prepare_one(self, version: ModelVersion) -> str | None:
         """None, or why the model cannot serve. Whatever a model's code raises here is the operator's to read."""
         try:
-            model = load(version, self.models_folder / version.digest)
+            model = load(version, self.models_folder / version.digest, self._decided(version))
         except Exception as error:
             log.exception("model %s does not load", version.label)
             return f"it does not load: {type(error).__name__}: {error}"
@@ -139,9 +141,12 @@ class Serving:
         finally:
             self.predicting_since = None
         if contradiction:
-            return f"it answers its example wrongly: {contradiction}"
+            return contradiction
         self._loaded[version.name] = model
         return None
+
+    def _decided(self, version: ModelVersion) -> Path | None:
+        return decision.entry(self.cache, version.digest, self.deployment.release) if self.cache else None
 
     @property
     def is_ready(self) -> bool:
