@@ -21,6 +21,8 @@ class Settings:
     models: Path
     run: Path
     workers: int
+    cache: Path | None = None  # for compiled models; none, nothing is compiled
+    releases: Path = Path(PATHS.releases)
     client_seconds: float = 20.0  # by then a client must have sent its headers, and again its body
 
     @property
@@ -33,7 +35,8 @@ class Settings:
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, _RUN, _WORKERS and _CLIENT_SECONDS may be."""
+    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, _RUN, _WORKERS and _CLIENT_SECONDS may be, and
+    CACHE_DIRECTORY, which is systemd's own name for what it makes for the unit."""
     missing = [name for name in ("SLIPWAY_SLOT", "SLIPWAY_DEPLOYMENT") if not environ.get(name)]
     if missing:
         raise BadDeploymentError(f"{' and '.join(missing)} must be set in the environment of the model server")
@@ -44,6 +47,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         run=Path(environ.get("SLIPWAY_RUN", PATHS.run)),
         workers=_workers(environ.get("SLIPWAY_WORKERS")),
         client_seconds=_seconds(environ.get("SLIPWAY_CLIENT_SECONDS"), 20.0),
+        cache=Path(environ["CACHE_DIRECTORY"]) if environ.get("CACHE_DIRECTORY") else None,
     )
 
 

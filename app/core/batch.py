@@ -16,7 +16,7 @@ import pandas
 from app.core.errors import ServingError
 from app.core.inputs import Input
 from app.core.lane import Lane
-from app.core.model import predict, refused
+from app.core.model import refused
 from app.core.plain import Table
 
 
@@ -113,8 +113,8 @@ def score(calls: list[Call], clock: Clock) -> None:
         return _alone(calls[0], clock)
     rows = sum(call.rows for call in calls)
     try:
-        frame = _join(calls)
-        parts = _split(clock(lane, rows, lambda: lane.score(frame)), [call.rows for call in calls])
+        data = _join(calls)
+        parts = _split(clock(lane, rows, lambda: lane.score(data)), [call.rows for call in calls])
     except Exception:  # whose fault it is shows when they are apart
         middle = len(calls) // 2
         score(calls[:middle], clock)
@@ -128,13 +128,14 @@ def score(calls: list[Call], clock: Clock) -> None:
 def _alone(call: Call, clock: Clock) -> None:
     lane, given = call.lane, call.given
     try:
-        if isinstance(given, Input) and call.frame is None:
-            call.predictions = clock(lane, call.rows, lambda: predict(lane.model.pyfunc, given))
-        elif callable(given):
-            call.predictions = clock(lane, call.rows, given)
+        if call.frame is not None or (isinstance(given, Table) and lane.row_wise):
+            data = call.frame if call.frame is not None else lane.plain(given.values)  # type: ignore[union-attr]
+            call.predictions = clock(lane, call.rows, lambda: refused(lambda: lane.score(data)))
+        elif isinstance(given, Input | Table):
+            whole = given if isinstance(given, Input) else Input(given.frame(), None)
+            call.predictions = clock(lane, call.rows, lambda: lane.model.predict(whole))
         else:
-            frame = _frame(call)
-            call.predictions = clock(lane, call.rows, lambda: refused(lambda: lane.score(frame)))
+            call.predictions = clock(lane, call.rows, given)
     except ServingError as error:
         call.error = error
 
@@ -142,7 +143,7 @@ def _alone(call: Call, clock: Clock) -> None:
 def _join(calls: list[Call]) -> pandas.DataFrame:
     tables = [call.given for call in calls if isinstance(call.given, Table)]
     if len(tables) == len(calls):
-        return tables[0].layout.frame([row for table in tables for row in table.values])
+        return calls[0].lane.plain([row for table in tables for row in table.values])
     return pandas.concat([_frame(call) for call in calls], ignore_index=True)
 
 

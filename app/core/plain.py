@@ -31,6 +31,8 @@ _TYPES: dict[DataType, frozenset[type]] = {
 }
 _LIMITS = {DataType.double: EXACT, DataType.float: EXACT, DataType.long: EXACT, DataType.integer: float(2**31)}
 
+_MATRIX = frozenset({DataType.double, DataType.integer, DataType.boolean})  # 64-bit floats hold them as they are
+
 Rows = Sequence[Sequence[Any]]
 
 
@@ -42,6 +44,7 @@ class Layout:
         self.columns = pandas.DataFrame(columns=names).columns
         self._names = frozenset(names)
         self._types = types
+        self.is_matrix = _MATRIX.issuperset(types)
         self._uniform = types[0] if len(set(types)) == 1 and types[0] in _LIMITS else None
 
     @staticmethod
@@ -88,6 +91,10 @@ class Layout:
             return None
         places = [columns.index(name) for name in self.names]
         return self.table([[row[place] for place in places] for row in data])
+
+    def matrix(self, rows: Rows) -> Any:
+        """As 64-bit floats, of a layout that `is_matrix`."""
+        return numpy.array(rows, dtype=numpy.float64)
 
     def frame(self, rows: Rows) -> pandas.DataFrame:
         """As schema enforcement leaves it: one block per type, column after column."""

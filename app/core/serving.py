@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.core import decision
 from app.core.batch import Call, Timings, Work
 from app.core.board import Board
 from app.core.deployment import Deployment, ModelVersion
@@ -39,6 +40,7 @@ class Serving:
     models_folder: Path
     drain_file: Path
     slot: str = ""
+    cache: Path | None = None  # for compiled models
     board: Board = field(default_factory=Board)
     meters: Meters = field(default_factory=Meters)
     worker: int = 0
@@ -131,7 +133,14 @@ class Serving:
     def _batched(self, calls: list[Call], queue_seconds: float, predict_seconds: float) -> None:
         """Every predict passes here."""
         version, rows = calls[0].lane.model.version, sum(call.rows for call in calls)
-        self.meters.batch(version.name, version.version, rows, len(calls), queue_seconds, predict_seconds)
+        self.meters.batch(
+            version.name,
+            version.version,
+            rows=rows,
+            requests=len(calls),
+            queue_seconds=queue_seconds,
+            predict_seconds=predict_seconds,
+        )
 
     def _prepare(self) -> None:
         for version in self.deployment.models:
@@ -151,21 +160,24 @@ class Serving:
     def _prepare_one(self, version: ModelVersion) -> str | None:
         """None, or why the model cannot serve. Whatever a model's code raises here is the operator's to read."""
         try:
-            model = load(version, self.models_folder / version.digest)
+            model = load(version, self.models_folder / version.digest, self._decided(version))
         except Exception as error:
             log.exception("model %s does not load", version.label)
             return f"it does not load: {type(error).__name__}: {error}"
         try:
-            contradiction = self.scoring.timed(model.contradiction)
+            contradiction: str | None = self.scoring.timed(model.contradiction)
         except Exception as error:
             log.exception("model %s does not answer its example", version.label)
             cause = error.__cause__ or error
             return f"it does not answer its example: {type(cause).__name__}: {cause}"
         if contradiction:
-            return f"it answers its example wrongly: {contradiction}"
+            return contradiction
         self._lanes[version.name] = open_lane(model, self.scoring.timed)
         self._loaded[version.name] = model
         return None
+
+    def _decided(self, version: ModelVersion) -> Path | None:
+        return decision.entry(self.cache, version.digest, self.deployment.release) if self.cache else None
 
     @property
     def is_ready(self) -> bool:

@@ -72,7 +72,7 @@ class Short:
         if route is None or request.too_large:
             return None
         lane = self._serving.lane(route.version)
-        if lane is None or lane.layout is None or (route.protocol == "predict" and lane.is_classifier):
+        if lane is None or lane.layout is None or (route.protocol == "predict" and lane.has_labels):
             return None
         request_id = plain_id(request)
         if request_id is None:
@@ -114,6 +114,7 @@ class Short:
     def _overloaded(self, pending: Pending, error: OverloadedError, rows: int) -> None:
         answer = refusal(pending.request, error, pending.request_id, head(pending))
         self._close(pending, answer, {"rows": rows, "error": error.code}, {"queue_ms": 0.0, "predict_ms": 0.0})
+        self._journal.error(error, pending.route.version)
 
     def _close(self, pending: Pending, answer: Answer, facts: dict[str, Any], steps: dict[str, float]) -> None:
         version = pending.route.version

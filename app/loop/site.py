@@ -26,7 +26,7 @@ class Site:
         self.connections: set[Connection] = set()
         self._deployment = serving.deployment.id
         self._mailbox = Mailbox(loop)
-        self.journal = Journal(loop, self._deployment)
+        self.journal = Journal(loop, self._deployment, serving.meters)
         self._short = Short(serving, self._mailbox, self.journal, loop)
         self._application = Application(app, self._mailbox)
 
@@ -69,6 +69,7 @@ class Site:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
         answer = refusal(request, error, request_id, lines)
         self.journal.request(request, answer, request_id, {"error": error.code}, {})
+        self.journal.error(error)
         connection.answer(request, answer)
 
     def gone(self, request: Request) -> None:

@@ -221,8 +221,8 @@ def test_code_of_a_models_author_is_never_batched(models: Path) -> None:
     assert not lane.row_wise
 
 
-@pytest.mark.parametrize(("name", "row_wise"), [("diabetes", True), ("iris", True), ("text", True)])
-def test_a_librarys_estimator_is_batched_once_its_example_shows_no_difference(
+@pytest.mark.parametrize(("name", "row_wise"), [("diabetes", True), ("iris", True), ("text", False)])
+def test_a_librarys_estimator_is_batched_and_a_pipeline_with_a_step_of_its_authors_own_is_not(
     models: Path, name: str, row_wise: bool
 ) -> None:
     saved = models / digest(name) / "serving_input_example.json"

@@ -20,6 +20,7 @@ from mlflow.models.utils import _enforce_schema
 from mlflow.types import ColSpec, Schema
 
 from app.core import inputs, plain
+from app.core import rows as predict_rows
 from app.core.errors import ServingError
 from app.core.plain import Layout, Table
 from app.core.serving import Serving
@@ -90,7 +91,7 @@ def cases(draw: st.DrawFn) -> tuple[Schema, str, bytes]:
 
 
 def _slow(path: str, body: bytes, metadata: Metadata) -> pandas.DataFrame:
-    parse = inputs.invocation if path == "/invocations" else inputs.rows
+    parse = inputs.invocation if path == "/invocations" else predict_rows.rows
     return _enforce_schema(parse(body, "application/json", metadata).data, metadata.get_input_schema())
 
 
