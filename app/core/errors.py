@@ -28,6 +28,11 @@ class UnknownModelError(ServingError):
     code = "RESOURCE_DOES_NOT_EXIST"
 
 
+class TooLargeError(ServingError):
+    status = 413
+    code = "BAD_REQUEST"
+
+
 class UnsupportedContentError(ServingError):
     status = 415
     code = "BAD_REQUEST"

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,25 +11,52 @@ import mlflow.pyfunc
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
-from app.core import agreement, blame, inputs
+from app.core import agreement, blame, compiled, decision, inputs, scorer
+from app.core.body import shorten
+from app.core.compiled import Compiled
 from app.core.deployment import ModelVersion
 from app.core.errors import BadInputError, ModelFailedError
 from app.core.inputs import Input
+from app.core.scorer import Scorer
 
 
-@dataclass(frozen=True)
+@dataclass
 class LoadedModel:
     version: ModelVersion
     pyfunc: PyFuncModel
+    scorer: Scorer
+
+    def predict(self, given: Input) -> Any:
+        """Whatever the model returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
+        return refused(lambda: self.scorer.predict(*self.scorer.enforce(given.data, given.params)))
 
     def contradiction(self) -> str | None:
-        """None when the model answers its own example as the deployment expects, else what differs."""
-        expected = self.version.expected
-        return agreement.difference(answer(self.pyfunc, expected.input), expected.output, expected.tolerance)
+        """None when the model answers its example and its golden set as the deployment expects, else what differs.
+
+        A compiled model that does not is dropped for its original, which is then asked.
+        """
+        found = self._contradiction()
+        if found is not None and isinstance(self.scorer, Compiled):
+            self.scorer = self.scorer.original
+            self.scorer.decision = decision.native(f"compiled, {found}")
+            found = self._contradiction()
+        return found
+
+    def _contradiction(self) -> str | None:
+        for expected, name in ((self.version.expected, "example"), (self.version.golden, "golden set")):
+            if expected is None:
+                continue
+            given = parse(expected.input, self.pyfunc)
+            answer = json.loads(render(self.predict(given), given))
+            if found := agreement.difference(answer, expected.output, expected.tolerance):
+                return f"it answers its {name} wrongly: {found}"
+        return None
 
 
-def load(version: ModelVersion, folder: Path) -> LoadedModel:
-    return LoadedModel(version, load_folder(folder))
+def load(version: ModelVersion, folder: Path, decided: Path | None = None) -> LoadedModel:
+    """`decided`: where the compiled model and the decision about it would be."""
+    pyfunc = load_folder(folder)
+    return LoadedModel(version, pyfunc, compiled.choose(scorer.native(pyfunc), decided))
 
 
 def load_folder(folder: Path) -> PyFuncModel:
@@ -36,17 +64,26 @@ def load_folder(folder: Path) -> PyFuncModel:
 
 
 def answer(model: PyFuncModel, body: Any) -> Any:
-    """The decoded JSON answer to a decoded body of /invocations."""
-    if not isinstance(body, dict):
-        raise BadInputError(f"an input example must be an object, found {type(body).__name__}")
-    given = inputs.from_json(body, model.metadata)
+    """The decoded JSON answer of the original to a decoded body of /invocations."""
+    given = parse(body, model)
     return json.loads(render(predict(model, given), given))
 
 
+def parse(body: Any, model: PyFuncModel) -> Input:
+    if not isinstance(body, dict):
+        raise BadInputError(f"an input example must be an object, found {type(body).__name__}")
+    return inputs.from_json(body, model.metadata)
+
+
 def predict(model: PyFuncModel, given: Input) -> Any:
-    """Whatever the model returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
+    """Whatever the original returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
+    return refused(lambda: model.predict(given.data, params=given.params))
+
+
+def refused(score: Callable[[], Any]) -> Any:
+    """What `score` returns, with whatever it raises told apart into bad input and a model that failed."""
     try:
-        return model.predict(given.data, params=given.params)
+        return score()
     except Exception as error:
         if blame.is_input(error):
             raise BadInputError(_refusal(error)) from error
@@ -70,8 +107,8 @@ def _refusal(error: Exception) -> str:
     if isinstance(error, MlflowException):
         cause = error.__cause__ or error.__context__
         if "Failed to enforce schema" in error.message and cause is not None:
-            return inputs.shorten(f"the input does not fit the model's signature: {_reason(cause)}")
-    return inputs.shorten(_reason(error))
+            return shorten(f"the input does not fit the model's signature: {_reason(cause)}")
+    return shorten(_reason(error))
 
 
 def _reason(error: BaseException) -> str:

@@ -1,11 +1,13 @@
 """The one place that renders errors, in the shape of the protocol that was spoken. No traceback leaves the process."""
 
 import logging
+from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.core.errors import ModelFailedError, ServingError
+from app.core.meters import kind
 from app.http.state import record
 from contract import HTTP
 
@@ -22,6 +24,7 @@ def register(app: Flask) -> None:
 
 
 def _serving(error: ServingError) -> Response:
+    record().kind = kind(error)
     if isinstance(error, ModelFailedError):
         log.error("model failed", exc_info=error, extra={"request_id": record().request_id})
     response = _render(error.status, error.code, error.message)
@@ -31,6 +34,7 @@ def _serving(error: ServingError) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
+    record().kind = kind(error)
     status = error.code or 500
     message = error.description or error.name
     if isinstance(error, RequestEntityTooLarge):
@@ -47,6 +51,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _bug(error: Exception) -> Response:
+    record().kind = "bug"
     request_id = record().request_id
     log.critical("unexpected error", exc_info=error, extra={"request_id": request_id})
     return _render(500, "INTERNAL_ERROR", "the server failed; its log has the trace under this request id")
@@ -55,9 +60,15 @@ def _bug(error: Exception) -> Response:
 def _render(status: int, code: str, message: str) -> Response:
     facts = record()
     facts.error = code
-    if request.path.endswith("/invocations"):
-        response = jsonify({"error_code": code, "message": message, "request_id": facts.request_id})
-    else:
-        response = jsonify({"error": {"code": code, "message": message, "request_id": facts.request_id}})
+    response = jsonify(_shape(code, message, facts.request_id))
     response.status_code = status
     return response
+
+
+def _shape(code: str, message: str, request_id: str) -> dict[str, Any]:
+    """What the protocol of this path calls an error."""
+    if request.path.endswith("/invocations"):
+        return {"error_code": code, "message": message, "request_id": request_id}
+    if request.path == "/v2" or request.path.startswith("/v2/"):
+        return {"error": message}
+    return {"error": {"code": code, "message": message, "request_id": request_id}}

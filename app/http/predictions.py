@@ -6,10 +6,11 @@ from collections.abc import Callable
 import mlflow.models
 from flask import Blueprint, Response, request
 
-from app.core import inputs
-from app.core.errors import BadInputError, UnsupportedContentError
+from app.core import inputs, rows
+from app.core.body import JSON
 from app.core.inputs import Input
-from app.core.model import render
+from app.core.model import LoadedModel, render
+from app.http import bodies
 from app.http.state import record, serving
 
 Parser = Callable[[bytes, str | None, mlflow.models.Model], Input]
@@ -20,32 +21,26 @@ routes = Blueprint("predictions", __name__)
 @routes.post("/invocations")
 @routes.post("/models/<name>/invocations")
 def invocations(name: str | None = None) -> Response:
-    return _predict(name, inputs.invocation)
+    model, given = _read(name, inputs.invocation)
+    predictions = serving().predict(model, given, record().timings)
+    return Response(render(predictions, given), content_type=JSON)
 
 
 @routes.post("/predict")
 @routes.post("/predict/<name>")
 def predict(name: str | None = None) -> Response:
-    return _predict(name, inputs.rows)
+    model, given = _read(name, rows.rows)
+    predictions = serving().predict(model, given, record().timings)
+    labelled = serving().probabilities(model, given, record().timings)
+    return Response(rows.answer(predictions, labelled), content_type=JSON)
 
 
-def _predict(name: str | None, parse: Parser) -> Response:
+def _read(name: str | None, parse: Parser) -> tuple[LoadedModel, Input]:
     facts = record()
     facts.model = serving().version(name)
     model = serving().model(facts.model)
     started = time.monotonic()
-    given = parse(_body(), request.content_type, model.pyfunc.metadata)
+    given = parse(bodies.read(), request.content_type, model.pyfunc.metadata)
     facts.parse_seconds = time.monotonic() - started
     facts.rows = given.rows
-    predictions = serving().predict(model, given, facts.timings)
-    return Response(render(predictions, given), content_type=inputs.JSON)
-
-
-def _body() -> bytes:
-    encoding = request.headers.get("Content-Encoding", "identity")
-    if encoding.lower() != "identity":
-        raise UnsupportedContentError(f"Content-Encoding is {encoding!r}, expected a body that is not compressed")
-    try:
-        return bytes(request.get_data(cache=False))
-    except OSError as error:  # gunicorn's: a chunk that is no chunk, a client that went away
-        raise BadInputError(f"the body cannot be read: {type(error).__name__}") from error
+    return model, given

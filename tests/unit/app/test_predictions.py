@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.pyfunc
+import mlflow.sklearn
+import pandas
 import pytest
 from flask.testing import FlaskClient
 from sklearn.datasets import load_diabetes
@@ -63,9 +65,12 @@ def test_params_reach_the_model_and_default_when_absent(serve: Serve) -> None:
     assert client.post("/invocations", json={**body, "params": {"factor": 10.0}}).json == {"predictions": [20.0]}
 
 
-def test_a_text_pipeline_answers_labels(serve: Serve) -> None:
-    answer = serve("text").post("/predict", json=[{"text": "good film"}, {"text": "awful bore"}])
-    assert answer.json == {"predictions": ["+", "-"]}
+def test_a_text_pipeline_answers_labels_and_their_probabilities(serve: Serve, models: Path) -> None:
+    texts = ["good film", "awful bore"]
+    answer = serve("text").post("/predict", json=[{"text": text} for text in texts]).json
+    estimator = mlflow.sklearn.load_model(str(models / digest("text")))
+    assert (answer["predictions"], answer["classes"]) == (["+", "-"], ["+", "-"])
+    assert answer["probabilities"] == estimator.predict_proba(pandas.DataFrame({"text": texts})).tolist()
 
 
 def test_every_answer_names_deployment_model_and_request(serve: Serve) -> None:
@@ -157,7 +162,7 @@ def test_draining_hides_no_other_failing_check(serve: Serve, tmp_path: Path) -> 
 
 
 def test_what_would_wait_too_long_is_refused_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.core.serving.QUEUE_LIMIT", 1)
+    monkeypatch.setattr("app.core.scoring.QUEUE_LIMIT", 1)
     client = serve("slow")
     assert _ready(client).status_code == 200
     running = threading.Thread(target=lambda: client.post("/predict", json={"seconds": 1.0}))
