@@ -31,7 +31,8 @@ from infra.sections import (
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY_FILE_VARIABLE = "SLIPWAY_OPERATOR_PUBLIC_KEY_FILE"
-PUBLIC_KEY = r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-\S+) [A-Za-z0-9+/]+=*( [^\n]*)?"
+PUBLIC_KEY = r"(ssh-ed25519|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?"
+OTHER_KEYS = ("ecdsa-", "sk-", "ssh-dss ")
 RELEASES = ".slipway/releases/bootstrap.json"
 
 
@@ -151,8 +152,7 @@ def _public_key(project: Section, environment: Mapping[str, str], required: bool
     """A setting, or the file that the environment names, so that a machine's own key stays out of git."""
     file = environment.get(KEY_FILE_VARIABLE)
     if "operatorPublicKey" in project.data or not file:
-        read_key = project.text if required else project.optional
-        return read_key("operatorPublicKey", PUBLIC_KEY, "ssh-ed25519 AAAAC3Nza… you@example.com") or None
+        return _key(project, required)
     project.seen.add("operatorPublicKey")
     try:
         text = Path(file).read_text().strip()
@@ -162,7 +162,17 @@ def _public_key(project: Section, environment: Mapping[str, str], required: bool
         )
         return None
     named = Section("", {"operatorPublicKey": text}, project.problems)
-    return named.text("operatorPublicKey", PUBLIC_KEY, "ssh-ed25519 AAAAC3Nza… you@example.com") or None
+    return _key(named, required=True)
+
+
+def _key(section: Section, required: bool) -> str | None:
+    """What EC2 refuses as a key pair is refused here, before anything is made."""
+    if str(section.data.get("operatorPublicKey")).startswith(OTHER_KEYS):
+        section.take("operatorPublicKey")
+        section.problem("operatorPublicKey", "EC2 takes ED25519 and RSA keys only", "Make one: ssh-keygen -t ed25519.")
+        return None
+    read_key = section.text if required else section.optional
+    return read_key("operatorPublicKey", PUBLIC_KEY, "ssh-ed25519 AAAAC3Nza… you@example.com") or None
 
 
 def _bootstrap(project: Section) -> Bootstrap:

@@ -50,6 +50,7 @@ def follow(
             text=True,
             errors="replace",
             start_new_session=True,
+            restore_signals=False,  # Go ends at once when it writes to a pipe whose reader was killed, unless ignored
         )
     except FileNotFoundError as error:
         raise not_started(words, cwd, error, hint) from None

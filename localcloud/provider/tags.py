@@ -1,6 +1,6 @@
 """Tags: the provider's and the program's merged, judged, and between Pulumi's map and AWS's list of pairs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from localcloud.provider.values import UNKNOWN, render_path
@@ -25,12 +25,27 @@ def changes(old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> tup
     return [key for key in before if key not in after], {k: v for k, v in after.items() if before.get(k) != v}
 
 
-def retag_ec2(client: Any, id: str, old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> None:
-    removed, added = changes(old, new)
+def retag(
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    remove: Callable[[list[str]], object],
+    add: Callable[[list[dict[str, str]]], object],
+) -> None:
+    """Brings a resource's tags from its old state to the new one by a service's two calls, as far as there is need."""
+    removed, added = changes(old.get("tagsAll"), new.get("tagsAll"))
     if removed:
-        client.delete_tags(Resources=[id], Tags=[{"Key": key} for key in removed])
+        remove(removed)
     if added:
-        client.create_tags(Resources=[id], Tags=pairs(added))
+        add(pairs(added))
+
+
+def retag_ec2(client: Any, id: str, old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> None:
+    retag(
+        {"tagsAll": old},
+        {"tagsAll": new},
+        lambda keys: client.delete_tags(Resources=[id], Tags=[{"Key": key} for key in keys]),
+        lambda tags: client.create_tags(Resources=[id], Tags=tags),
+    )
 
 
 def merged(defaults: Mapping[str, str], tags: Any) -> Any:

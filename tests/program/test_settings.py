@@ -72,6 +72,8 @@ REFUSED = [
     ({"operatorCidrs": ["0.0.0.0/0"]}, "SSH is admitted from inside network.cidr 10.20.0.0/16 only"),
     ({"operatorCidrs": None}, "slipway:operatorCidrs is not set: it is required"),
     ({"operatorPublicKey": "-----BEGIN OPENSSH PRIVATE KEY-----"}, "It should look like ssh-ed25519"),
+    ({"operatorPublicKey": "ecdsa-sha2-nistp256 AAAAE2Vj me"}, "EC2 takes ED25519 and RSA keys only"),
+    ({"operatorPublicKey": "sk-ssh-ed25519@openssh.com AAAAGnNr me"}, "EC2 takes ED25519 and RSA keys only"),
     ({"operatorPublicKey": None}, "slipway:operatorPublicKey is not set"),
     ({"database.engineVersion": "15.4"}, '"15", a major version'),
     ({"database.storageGib": 100}, "it must exceed storageGib 100 by a tenth"),

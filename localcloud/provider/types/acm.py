@@ -8,7 +8,7 @@ from localcloud.provider.errors import WaitError
 from localcloud.provider.resource import Args, Resource, State
 from localcloud.provider.rules import arn, length, matches, one_of
 from localcloud.provider.schema import TAGS, text, texts
-from localcloud.provider.tags import changes, from_pairs, pairs
+from localcloud.provider.tags import from_pairs, pairs, retag
 
 DOMAIN = matches(r"(\*\.)?([A-Za-z0-9_]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}\.?", "be a domain name")
 KEYS = ("RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1")
@@ -97,11 +97,12 @@ class Certificate(Resource):
         client = call.client("acm")
         if changed & {"certificateBody", "certificateChain", "privateKey"}:
             client.import_certificate(CertificateArn=id, **_material(new))
-        removed, added = changes(old.get("tagsAll"), new.get("tagsAll"))
-        if removed:
-            client.remove_tags_from_certificate(CertificateArn=id, Tags=[{"Key": key} for key in removed])
-        if added:
-            client.add_tags_to_certificate(CertificateArn=id, Tags=pairs(added))
+        retag(
+            old,
+            new,
+            lambda keys: client.remove_tags_from_certificate(CertificateArn=id, Tags=[{"Key": key} for key in keys]),
+            lambda tags: client.add_tags_to_certificate(CertificateArn=id, Tags=tags),
+        )
 
     def delete(self, call: Call, id: str, state: State) -> None:
         client = call.client("acm")

@@ -7,7 +7,7 @@ from localcloud.provider.call import Call
 from localcloud.provider.resource import Args, Resource, State
 from localcloud.provider.rules import arn, between, length, matches
 from localcloud.provider.schema import TAGS, Autoname, document, integer, text
-from localcloud.provider.tags import changes, from_pairs, pairs
+from localcloud.provider.tags import from_pairs, pairs, retag
 
 CHARACTERS = matches(r"[\w+=,.@-]+", "consist of letters, digits and +=,.@_-")
 PATH = text(matches(r"/|/.+/", "begin and end with /"), default="/", replace=True)
@@ -66,11 +66,12 @@ class Role(Resource):
                 Description=new.get("description") or "",
                 MaxSessionDuration=new["maxSessionDuration"],
             )
-        removed, added = changes(old.get("tagsAll"), new["tagsAll"])
-        if removed:
-            client.untag_role(RoleName=id, TagKeys=removed)
-        if added:
-            client.tag_role(RoleName=id, Tags=pairs(added))
+        retag(
+            old,
+            new,
+            lambda keys: client.untag_role(RoleName=id, TagKeys=keys),
+            lambda tags: client.tag_role(RoleName=id, Tags=tags),
+        )
 
     def delete(self, call: Call, id: str, state: State) -> None:
         """A role still in a profile or with policies is refused; both are resources of their own and go first."""
@@ -173,11 +174,12 @@ class InstanceProfile(Resource):
     def update(self, call: Call, id: str, old: State, new: Args, changed: frozenset[str]) -> None:
         client = call.client("iam")
         self.configure(call, id, new)
-        removed, added = changes(old.get("tagsAll"), new["tagsAll"])
-        if removed:
-            client.untag_instance_profile(InstanceProfileName=id, TagKeys=removed)
-        if added:
-            client.tag_instance_profile(InstanceProfileName=id, Tags=pairs(added))
+        retag(
+            old,
+            new,
+            lambda keys: client.untag_instance_profile(InstanceProfileName=id, TagKeys=keys),
+            lambda tags: client.tag_instance_profile(InstanceProfileName=id, Tags=tags),
+        )
 
     def delete(self, call: Call, id: str, state: State) -> None:
         client = call.client("iam")

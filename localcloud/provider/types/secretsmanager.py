@@ -7,7 +7,7 @@ from localcloud.provider.call import Call
 from localcloud.provider.resource import Args, Resource, State
 from localcloud.provider.rules import length, matches
 from localcloud.provider.schema import TAGS, Autoname, integer, text
-from localcloud.provider.tags import changes, from_pairs, pairs
+from localcloud.provider.tags import from_pairs, pairs, retag
 
 
 class Secret(Resource):
@@ -62,11 +62,12 @@ class Secret(Resource):
         if changed & {"description", "kmsKeyId"}:
             key = {"KmsKeyId": new["kmsKeyId"]} if new.get("kmsKeyId") else {}
             client.update_secret(SecretId=id, Description=new.get("description") or "", **key)
-        removed, added = changes(old.get("tagsAll"), new["tagsAll"])
-        if removed:
-            client.untag_resource(SecretId=id, TagKeys=removed)
-        if added:
-            client.tag_resource(SecretId=id, Tags=pairs(added))
+        retag(
+            old,
+            new,
+            lambda keys: client.untag_resource(SecretId=id, TagKeys=keys),
+            lambda tags: client.tag_resource(SecretId=id, Tags=tags),
+        )
 
     def delete(self, call: Call, id: str, state: State) -> None:
         days = state.get("recoveryWindowInDays", 30)

@@ -7,7 +7,7 @@ from localcloud.provider.call import Call
 from localcloud.provider.resource import Args, Resource, State
 from localcloud.provider.rules import conflicts, length, matches, one_of
 from localcloud.provider.schema import TAGS, Autoname, boolean, text
-from localcloud.provider.tags import changes, from_pairs, pairs
+from localcloud.provider.tags import from_pairs, pairs, retag
 
 
 class Parameter(Resource):
@@ -70,12 +70,13 @@ class Parameter(Resource):
     def update(self, call: Call, id: str, old: State, new: Args, changed: frozenset[str]) -> None:
         if changed - {"tags", "tagsAll", "overwrite"}:
             self._put(call, new, overwrite=True)
-        removed, added = changes(old.get("tagsAll"), new["tagsAll"])
-        client = call.client("ssm")
-        if removed:
-            client.remove_tags_from_resource(ResourceType="Parameter", ResourceId=id, TagKeys=removed)
-        if added:
-            client.add_tags_to_resource(ResourceType="Parameter", ResourceId=id, Tags=pairs(added))
+        client, which = call.client("ssm"), {"ResourceType": "Parameter", "ResourceId": id}
+        retag(
+            old,
+            new,
+            lambda keys: client.remove_tags_from_resource(**which, TagKeys=keys),
+            lambda tags: client.add_tags_to_resource(**which, Tags=tags),
+        )
 
     def _put(self, call: Call, args: Args, *, overwrite: bool, tags: list[dict[str, str]] | None = None) -> None:
         """SSM takes tags only for a parameter that does not exist yet."""

@@ -8,7 +8,8 @@ from localcloud.provider.resource import Args
 from localcloud.provider.rules import arn, between, length, matches, one_of
 from localcloud.provider.schema import Autoname, Field, Fields, block, blocks, boolean, integer, text
 from localcloud.provider.shape import from_aws, to_aws
-from localcloud.provider.tags import changes, from_pairs, pairs
+from localcloud.provider.tags import from_pairs, pairs
+from localcloud.provider.tags import retag as by_calls
 
 TARGET_GROUP = arn("elasticloadbalancing")
 NAME = text(
@@ -100,11 +101,12 @@ def action_problems(name: str, actions: Any) -> Iterable[tuple[str, str]]:
 
 def retag(call: Call, arn: str, old: Args, new: Args) -> None:
     client = call.client("elbv2")
-    removed, added = changes(old.get("tagsAll"), new.get("tagsAll"))
-    if removed:
-        client.remove_tags(ResourceArns=[arn], TagKeys=removed)
-    if added:
-        client.add_tags(ResourceArns=[arn], Tags=pairs(added))
+    by_calls(
+        old,
+        new,
+        lambda keys: client.remove_tags(ResourceArns=[arn], TagKeys=keys),
+        lambda tags: client.add_tags(ResourceArns=[arn], Tags=tags),
+    )
 
 
 def tags(call: Call, arn: str) -> dict[str, str]:
