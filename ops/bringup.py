@@ -23,6 +23,7 @@ from ops.follow import follow, interrupt_all
 from ops.ownership import alone, give_back
 from ops.stack import Stack
 from ops.steps import Steps
+from ops.store import Store
 from ops.summary import summary
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Bringup:
         outputs = self.stack.outputs()
         self.write_mlflow_login(outputs)
         registered = self.register(trained)
-        self.deploy(registered)
+        self.deploy(outputs, registered)
         proof = self.prove(outputs["url"], trained, registered)
         row = {name: round(value, 6) for name, value in trained.rows.iloc[0].items()}
         return summary(outputs, row, proof)
@@ -123,10 +124,11 @@ class Bringup:
             step.done(f"{example.MODEL} version {registered.version}, @{example.ALIAS}")
         return registered
 
-    def deploy(self, registered: "Registered") -> None:
+    def deploy(self, outputs: dict[str, Any], registered: "Registered") -> None:
+        at = Store(outputs["region"], outputs["bucket"], outputs["deployment_parameter"])
+        model = f"{registered.model}/{registered.version}"
         with self.steps.step("deploy it to every node") as step:
-            done = delivery.deploy(self.state, registered.model, registered.version, step.say, self.log("deploy"))
-            step.done(done)
+            step.done(delivery.deploy(self.state, at, model, step.say, self.log("deploy")))
 
     def prove(self, url: str, trained: "Trained", registered: "Registered") -> str:
         with self.steps.step("compare every prediction") as step, tempfile.TemporaryDirectory() as folder:

@@ -7,28 +7,40 @@ same files give the same digest on every machine.
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, cast
 
 from ops.errors import UserError
 
+CHUNK_BYTES = 1024 * 1024
+
 
 class _Hashing(io.RawIOBase):
-    """Passes what is written on to `target` and digests it."""
+    """Passes what is written on to `target` and digests it, after what was written to it before and `passed` here."""
 
     def __init__(self, target: IO[bytes]) -> None:
         self._target = target
+        self._position = 0
         self.digest = hashlib.sha256()
 
     def writable(self) -> bool:
         return True
 
+    def tell(self) -> int:
+        return self._position
+
     def write(self, data: Any) -> int:
-        self.digest.update(data)
+        self.passed(data)
         return self._target.write(data)
+
+    def passed(self, data: bytes) -> None:
+        self.digest.update(data)
+        self._position += len(data)
 
 
 class _HashingReader(io.RawIOBase):
@@ -47,26 +59,73 @@ class _HashingReader(io.RawIOBase):
 def write_tar(folder: Path, target: IO[bytes]) -> str:
     """Writes the contents of `folder` as a tar to `target`; returns the tar's sha256."""
     stream = _Hashing(target)
-    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as tar:
-        for path in _sorted_entries(folder):
-            member = _member(path, folder)
-            if member.isdir():
-                tar.addfile(member)
-            else:
-                with path.open("rb") as file:
-                    tar.addfile(member, file)
+    _add(folder, stream).close()
     return stream.digest.hexdigest()
 
 
 def write_tar_zst(folder: Path, place: Path) -> str:
     """The same, compressed. The digest is of the tar inside: how well it was compressed is nobody's name."""
-    argv = ["zstd", "--quiet", "--force", "-6", "--threads=0", "-o", str(place)]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE) as zstd:
+    with _compressed(place, "wb") as zstd:
+        stream = _Hashing(zstd)
+        _add(folder, stream).close()
+    return stream.digest.hexdigest()
+
+
+def begin_tar_zst(folder: Path, place: Path) -> None:
+    """Writes a tar without its end, for `end_tar_zst` to finish as often as wanted: it is compressed only once."""
+    with _compressed(place, "wb") as zstd:
+        _add(folder, _Hashing(zstd))
+
+
+def end_tar_zst(beginning: Path, folder: Path, place: Path) -> str:
+    """Writes `beginning` and the contents of `folder` as one archive; returns the sha256 of the tar inside.
+
+    It is the tar of both folders in one, if every name in the first sorts before those in `folder`.
+    """
+    shutil.copyfile(beginning, place)
+    with _compressed(place, "ab") as zstd:
+        stream = _Hashing(zstd)
+        for chunk in _decompressed(beginning):
+            stream.passed(chunk)
+        _add(folder, stream).close()
+    return stream.digest.hexdigest()
+
+
+def _add(folder: Path, stream: _Hashing) -> tarfile.TarFile:
+    """The tar, to which nothing but its end is to be added."""
+    tar = tarfile.TarFile(fileobj=cast(Any, stream), mode="w", format=tarfile.GNU_FORMAT)
+    for path in _sorted_entries(folder):
+        member = _member(path, folder)
+        if member.isdir():
+            tar.addfile(member)
+        else:
+            with path.open("rb") as file:
+                tar.addfile(member, file)
+    return tar
+
+
+@contextmanager
+def _compressed(place: Path, mode: Literal["wb", "ab"]) -> Iterator[IO[bytes]]:
+    """What is written to it goes to `place` as a frame of zstd: several are one stream to whoever reads them."""
+    argv = ["zstd", "--quiet", "-6", "--threads=0"]
+    with place.open(mode) as out, subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=out) as zstd:
         assert zstd.stdin is not None
-        digest = write_tar(folder, zstd.stdin)
+        try:
+            yield zstd.stdin
+            zstd.stdin.close()
+        except BrokenPipeError:  # it has ended before its time, and its status says so
+            zstd.wait()
     if zstd.returncode:
         raise UserError(f"zstd could not write {place}: exit status {zstd.returncode}", "is the disk full?")
-    return digest
+
+
+def _decompressed(archive: Path) -> Iterator[bytes]:
+    with subprocess.Popen(["zstd", "--decompress", "--stdout", "--quiet", archive], stdout=subprocess.PIPE) as zstd:
+        assert zstd.stdout is not None
+        while chunk := zstd.stdout.read(CHUNK_BYTES):
+            yield chunk
+    if zstd.returncode:
+        raise UserError(f"{archive} is damaged: zstd ends with {zstd.returncode}", "remove it and try again")
 
 
 def read_tar_zst(archive: Path, folder: Path) -> str:

@@ -1,36 +1,39 @@
 """From a model version to the fleet that serves it: make the deployment, then roll it with the ordinary playbook."""
 
-import json
-import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from localcloud.state import State
+from ops import deployment
 from ops.follow import follow
+from ops.store import Store
 
 PLAYBOOK = Path("playbooks") / "deploy.yml"
 HINT = "the nodes serve what they served before; `make up` tries again"
 
 
-def deploy(state: State, model: str, version: str, say: Callable[[str], None], log: Path) -> str:
+def deploy(state: State, at: Store, model: str, say: Callable[[str], None], log: Path) -> str:
     """Returns what was done, in words. Raises `UserError` when the fleet did not take it: it is then as it was."""
-    identity = make(model, version, say, log.with_stem("deployment"))
+    identity = make(at, model, say, log.with_stem("deployment"))
     say(f"rolling {identity}")
     command = ["ansible-playbook", str(PLAYBOOK), "-e", f"deployment={identity}"]
     follow(command, watcher(say), log=log, cwd=state.checkout, hint=HINT)
     return f"deployment {identity}"
 
 
-def make(model: str, version: str, say: Callable[[str], None], log: Path) -> str:
-    """The id of the deployment that serves exactly this version: the last line that its maker prints."""
-    lines: list[str] = []
+def make(at: Store, model: str, say: Callable[[str], None], log: Path) -> str:
+    """The id of the deployment that serves exactly this version.
 
-    def on_line(line: str) -> None:
-        lines.append(line)
-        say(line)
+    Made in this process, which has imported mlflow already: another one would take seconds for that.
+    """
+    with log.open("w") as output, redirect_stdout(output), redirect_stderr(output):
 
-    follow([sys.executable, "-m", "ops.deployment", f"{model}/{version}"], on_line, log=log, hint=HINT)
-    return str(json.loads(lines[-1])["id"])
+        def on_line(line: str) -> None:
+            print(line, flush=True)
+            say(line)
+
+        return deployment.make(at, [model], progress=on_line)
 
 
 def watcher(say: Callable[[str], None]) -> Callable[[str], None]:

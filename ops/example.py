@@ -5,6 +5,7 @@ somebody else's stays what it is.
 """
 
 import hashlib
+import importlib
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -47,6 +48,8 @@ class Registered:
 
 
 def train() -> Trained:
+    """Imports what logging the model will want too, which takes seconds: here they pass beside `pulumi up`."""
+    importlib.import_module("skops.io")
     data = load_diabetes(as_frame=True)
     forest = RandomForestRegressor(**PARAMETERS).fit(data.data, data.target)
     recipe = f"{sorted(PARAMETERS.items())} {sklearn.__version__}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from contract import PATHS
 from localcloud.image import Image
+from ops import bytecode
 from ops.run import Result, run
 
 PYTHON = "/usr/bin/python3"
@@ -52,6 +53,13 @@ class NodePython:
         elif confined:
             words = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--no-new-privs", "--", *words]
         return run(["unshare", "--net", "--", *words] if confined else words, input=input, hint=hint)
+
+
+def compile_tree(tree: Path, progress: Progress = lambda _: None) -> None:
+    """Gives every Python file below `tree` its byte code. Raises `CommandError`."""
+    script = Path(bytecode.__file__)
+    python = NodePython([tree, script.parent], progress)
+    python.run([python.path(script), python.path(tree)])
 
 
 def on_a_node() -> bool:

@@ -91,6 +91,8 @@ def needs_root(what: str) -> None:
 def in_venv(module: Sequence[str], *, root: bool) -> int:
     """Runs a module of ours with the locked packages, on this terminal."""
     command = [str(VENV_PYTHON), "-m", *module]
+    # Container images like to set it. Without byte code each of our processes compiles all its imports anew: seconds.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if root:
         # Root's byte code must not land in a user's checkout, where `git clean` and the next run could not remove it.
         if os.geteuid():

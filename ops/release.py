@@ -1,7 +1,8 @@
 """Builds releases: code and every Python dependency of it in one content-addressed archive, the same for equal inputs.
 
 Two kinds come from the one `uv.lock`: `server` for the serving nodes, `control` for the tracking node. A release is
-kept in the user's cache under its inputs, so that building it again is a look-up.
+kept in the user's cache under its inputs, so that building it again is a look-up. Its packages are kept there too, so
+that with other code of ours only that is compiled and compressed.
 """
 
 import json
@@ -12,29 +13,20 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from contract import S3
-from ops import bytecode, cache, canonical, node_python
+from ops import bytecode, cache, canonical, node_python, packages
 from ops.errors import UserError, reported
 from ops.node_python import Progress
-from ops.run import run
+from ops.packages import PLATFORM, PYTHON_VERSION, Kind
 from ops.store import Store
-
-Kind = Literal["server", "control"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES: Mapping[Kind, tuple[str, ...]] = {
     "server": ("app", "contract"),
     "control": ("app", "contract", "ops", "playbooks", "cloud-init"),
 }
-PYTHON_VERSION = "3.11"
-PLATFORM = "x86_64-manylinux_2_36"
-
-TESTED = ("matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn")
-"""Packages whose own tests are megabytes that no other code imports."""
-UNUSED = ("bin", "ansible_test", "pyarrow/include", "pyarrow/src")
-"""Scripts hold the path of the Python that installed them; the rest is for building and testing."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +46,19 @@ def build(kind: Kind, progress: Progress = lambda _: None) -> Release:
         release = Release(**json.loads(record.read_text()))
         if Path(release.file).exists():
             return release
+    locked = packages.locked(kind, kept, progress)
     with tempfile.TemporaryDirectory(dir=kept, prefix=".building-") as folder:
         tree = Path(folder) / "tree"
-        assemble(kind, tree, progress)
+        progress(f"compiling the {kind} release with the node's Python")
+        assemble(kind, tree, locked.versions, progress)
         progress(f"packing the {kind} release")
         archive = Path(folder) / "archive"
-        digest = canonical.write_tar_zst(tree, archive)
+        digest = canonical.end_tar_zst(locked.archive, tree, archive)
         place = kept / f"{digest}.tar.zst"
         archive.replace(place)
-        if kind == "server" and not (kept / digest).exists():
-            tree.replace(kept / digest)  # `unpacked` wants it for the first deployment
+        if kind == "server" and not (kept / digest).exists():  # `unpacked` wants it for the first deployment
+            shutil.copytree(locked.tree, tree, copy_function=os.link, dirs_exist_ok=True)
+            tree.replace(kept / digest)
         release = Release(digest, str(place))
         written = Path(folder) / "record"
         written.write_text(json.dumps(asdict(release)))
@@ -77,54 +72,22 @@ def cache_folder() -> Path:
 
 def inputs_digest(kind: Kind) -> str:
     """Of everything that decides the release: the lock, the sources, the node's Python and this recipe."""
-    recipe = [Path(module) for module in (__file__, bytecode.__file__, canonical.__file__)]
+    recipe = [Path(file) for file in (__file__, packages.__file__, bytecode.__file__, canonical.__file__)]
     files = [CHECKOUT / "uv.lock", CHECKOUT / "pyproject.toml", *recipe, *_sources(kind)]
     parts = {str(path.relative_to(CHECKOUT)): canonical.sha256(path.read_bytes()) for path in files}
     return canonical.sha256(canonical.json_bytes([kind, node_python.identity(), parts]))[:16]
 
 
-def assemble(kind: Kind, tree: Path, progress: Progress = lambda _: None) -> None:
-    """The release as a folder: `lib/` packages, `src/` our code, `release.json`."""
-    progress(f"installing the locked packages of the {kind} release")
+def assemble(kind: Kind, tree: Path, versions: Mapping[str, str], progress: Progress = lambda _: None) -> None:
+    """All of a release but its packages, as a folder: `src/` our code, `release.json`."""
     tree.mkdir()
-    packages = install_packages(kind, tree / "lib")
     for source in _sources(kind):
         place = tree / "src" / source.relative_to(CHECKOUT)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, place)
-    about = {"kind": kind, "python": PYTHON_VERSION, "platform": PLATFORM, "packages": packages}
+    about = {"kind": kind, "python": PYTHON_VERSION, "platform": PLATFORM, "packages": dict(versions)}
     (tree / "release.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
-    progress(f"compiling the {kind} release with the node's Python")
-    script = Path(bytecode.__file__)
-    python = node_python.NodePython([tree, script.parent], progress)
-    python.run([python.path(script), python.path(tree)])
-
-
-def install_packages(kind: Kind, lib: Path) -> dict[str, str]:
-    """Installs the group `kind` of `uv.lock` into `lib`, as wheels for a node; returns names and versions."""
-    uv = _uv()
-    group = ["--only-group", kind, "--frozen", "--no-emit-project", "--quiet"]
-    requirements = run([uv, "export", *group], cwd=CHECKOUT).stdout
-    target = ["--target", str(lib), "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM]
-    install = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    hint = "check the network, or the index and proxy that uv is configured with"
-    run([*install, *target, "--requirements", "-"], input=requirements, cwd=CHECKOUT, hint=hint)
-    _prune(lib)
-    pins = (line.split(";")[0].split() for line in requirements.splitlines() if "==" in line and line[0].isalnum())
-    return dict(pin[0].split("==") for pin in pins)
-
-
-def _prune(lib: Path) -> None:
-    (lib / ".lock").unlink(missing_ok=True)
-    for name in UNUSED:
-        shutil.rmtree(lib / name, ignore_errors=True)
-    for package in TESTED:
-        for tests in sorted((lib / package).rglob("tests")):
-            shutil.rmtree(tests, ignore_errors=True)
-    for record in lib.glob("*.dist-info/RECORD"):
-        lines = [line for line in record.read_text().splitlines() if not line.startswith("bin/")]
-        record.unlink()  # it may be a hard link into uv's cache
-        record.write_text("\n".join(lines) + "\n")
+    node_python.compile_tree(tree, progress)
 
 
 def _sources(kind: Kind) -> Iterator[Path]:
@@ -132,13 +95,6 @@ def _sources(kind: Kind) -> Iterator[Path]:
         for path in sorted((CHECKOUT / folder).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
                 yield path
-
-
-def _uv() -> str:
-    uv = os.environ.get("SLIPWAY_UV") or shutil.which("uv")
-    if not uv:
-        raise UserError("uv is not on PATH", "run `make release`, which sets up the pinned uv")
-    return uv
 
 
 def unpacked(store: Store, digest: str, progress: Progress = lambda _: None) -> Path:

@@ -93,9 +93,9 @@ class Rig:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "local")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
-    def launch(self, pointer: str) -> None:
-        """What the program makes around a node, and the node."""
-        iam, ec2 = boto3.client("iam"), boto3.client("ec2")
+    def prepare(self, pointer: str) -> None:
+        """What the program makes around a node: its role, its files, the pointer."""
+        iam = boto3.client("iam")
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
         reads = [f"arn:aws:s3:::{BUCKET}/{prefix}*" for prefix in (S3.nodes, S3.releases, S3.deployments, S3.models)]
         grants: list[dict[str, Any]] = [
@@ -109,6 +109,10 @@ class Rig:
         files = bundle.bundle("serving")
         self.store.put(files.key, files.packed)
         boto3.client("ssm").put_parameter(Name=PARAMETER, Value=pointer, Type="String")
+
+    def launch(self) -> None:
+        """The node, in a network of its own."""
+        ec2 = boto3.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24", AvailabilityZone="us-east-1a")["Subnet"]
         group = ec2.create_security_group(VpcId=vpc, GroupName="serving", Description="test")["GroupId"]

@@ -37,7 +37,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A node that boots into a deployment without models; the others are in the bucket."""
+    """A node that boots into a deployment without models, while S3 is out of reach; the others are in the bucket."""
     Image().ensure(print)
     built = release.build("server", print)
     rig = Rig(tmp_path_factory.mktemp("rig"))
@@ -57,8 +57,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             empty = deployment.publish(rig.store, {"schema": 1, "release": built.digest, "models": []})
             expected = model["expected"]
             off = {**expected, "output": {"predictions": [value + 1 for value in expected["output"]["predictions"]]}}
-            rig.launch(empty)
-            yield Stage(
+            deployments = Stage(
                 rig,
                 empty=empty,
                 good=made(),
@@ -68,9 +67,21 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
                 absent=made(digest="1" * 64),
                 body=expected["input"],
             )
+            rig.prepare(empty)
+            rig.localcloud("fault", "s3", "down")
+            rig.launch()
+            yield deployments
         finally:
             rig.localcloud("stop", check=False)
             cleanup.clean(rig.state, print)
+
+
+def test_first_boot_waits_for_the_nodes_files_and_says_so(stage: Stage) -> None:
+    waiting = '"event": "waiting"'
+    stage.rig.until(lambda: waiting in stage.rig.console, "it says that it waits")
+    said = next(line for line in stage.rig.console.splitlines() if waiting in line)
+    assert f"s3://{BUCKET}/nodes/" in said
+    stage.rig.localcloud("fault", "s3", "up")
 
 
 def test_first_boot_ends_in_the_deployment_that_the_pointer_names(stage: Stage) -> None:

@@ -70,6 +70,28 @@ def test_what_was_packed_comes_out_again_under_the_same_digest(tmp_path: Path) -
     assert tarred(tmp_path / "out")[0] == digest
 
 
+def test_an_archive_made_in_two_steps_is_the_one_made_in_one(tmp_path: Path) -> None:
+    names = [*(f"lib/{number}/file" for number in range(40)), "release.json", "src/app/one.py"]
+    whole = tree(tmp_path / "whole", names)
+    first, second = tree(tmp_path / "first", names[:40]), tree(tmp_path / "second", names[40:])
+    canonical.begin_tar_zst(first, tmp_path / "beginning")
+    digest = canonical.end_tar_zst(tmp_path / "beginning", second, tmp_path / "archive")
+    assert digest == canonical.write_tar_zst(whole, tmp_path / "of-one-piece")
+    assert canonical.read_tar_zst(tmp_path / "archive", tmp_path / "out") == digest
+    again = canonical.end_tar_zst(tmp_path / "beginning", tree(second, ["src/app/two.py"]), tmp_path / "archive")
+    assert again != digest, "the beginning is as it was, for the next end"
+    assert canonical.read_tar_zst(tmp_path / "archive", tmp_path / "other") == again
+
+
+def test_an_archive_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this machine")
+    large = tree(tmp_path / "tree", ["a"])
+    (large / "a").write_bytes(os.urandom(4 * 1024 * 1024))
+    with pytest.raises(UserError, match="zstd could not write"):
+        canonical.write_tar_zst(large, Path("/dev/full"))
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

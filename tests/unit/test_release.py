@@ -65,7 +65,7 @@ def test_a_changed_source_is_another_release_and_a_cached_folder_is_not(
         source, place = release.CHECKOUT / name, tmp_path / name
         shutil.copytree(source, place) if source.is_dir() else shutil.copy(source, place)
     monkeypatch.setattr(release, "CHECKOUT", tmp_path)
-    for module in ("bytecode", "canonical"):
+    for module in ("bytecode", "canonical", "packages"):
         monkeypatch.setattr(f"ops.{module}.__file__", str(tmp_path / "ops" / f"{module}.py"))
     monkeypatch.setattr(release, "__file__", str(tmp_path / "ops" / "release.py"))
     before = release.inputs_digest("server")

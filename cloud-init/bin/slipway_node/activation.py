@@ -4,8 +4,8 @@ A deployment that has switched is provisional first, always: that is written dow
 whatever ends this process, the timer or the next verb finds what to finish. Confirming is a second, separate step.
 """
 
-import os
 import shutil
+import subprocess
 import time
 
 from slipway_node import fetch, gate, slots, state
@@ -69,7 +69,8 @@ class Activation:
             raise ActivationError(
                 "switch", f"deployment {now.provisional.deployment} is provisional and does not serve"
             )
-        os.sync()  # what is confirmed starts after a power cut too: its files are on the disk before its name is
+        # What is confirmed starts after a power cut too: its files are on the disk before its name is.
+        subprocess.run(["sync", "--file-system", self.node.releases, self.node.state.parent], check=True)
         now = now.with_confirmed(now.provisional)
         self.save(now)
         log("confirmed", deployment=now.history[0])

@@ -1,0 +1,105 @@
+"""The packages of a release: installed from `uv.lock`, compiled, and packed as the beginning of the release's archive.
+
+They are most of a release and change seldom, so they are kept in the cache under what decides them.
+"""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ops import bytecode, canonical, node_python
+from ops.errors import UserError
+from ops.node_python import Progress
+from ops.run import run
+
+Kind = Literal["server", "control"]
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PYTHON_VERSION = "3.11"
+PLATFORM = "x86_64-manylinux_2_36"
+
+TESTED = ("matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn")
+"""Packages whose own tests are megabytes that no other code imports."""
+UNUSED = ("bin", "ansible_test", "pyarrow/include", "pyarrow/src")
+"""Scripts hold the path of the Python that installed them; the rest is for building and testing."""
+
+
+@dataclass(frozen=True)
+class Locked:
+    """`tree` holds `lib/`, compiled; `archive` is the beginning of a release's archive, which is just that."""
+
+    tree: Path
+    archive: Path
+    versions: dict[str, str]
+
+
+def locked(kind: Kind, cache: Path, progress: Progress = lambda _: None) -> Locked:
+    """The packages of the group `kind` for a node, made unless the cache has them. Raises `UserError`."""
+    requirements = _requirements(kind)
+    place = cache / f"packages-{kind}-{_identity(kind, requirements)}"
+    if not place.exists():
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".packages-") as folder:
+            made = Path(folder) / "made"
+            _make(kind, requirements, made, progress)
+            made.replace(place)
+    return Locked(place / "tree", place / "archive", _versions(requirements))
+
+
+def _make(kind: Kind, requirements: str, place: Path, progress: Progress) -> None:
+    tree = place / "tree"
+    tree.mkdir(parents=True)
+    progress(f"installing the locked packages of the {kind} release")
+    _install(requirements, tree / "lib")
+    progress(f"compiling the packages of the {kind} release with the node's Python")
+    node_python.compile_tree(tree, progress)
+    progress(f"packing the packages of the {kind} release")
+    canonical.begin_tar_zst(tree, place / "archive")
+
+
+def _identity(kind: Kind, requirements: str) -> str:
+    """Of what decides the packages: their digests, the node's Python, and how they are installed and packed."""
+    recipe = [canonical.sha256(Path(file).read_bytes()) for file in (__file__, bytecode.__file__, canonical.__file__)]
+    parts = [kind, requirements, node_python.identity(), *recipe]
+    return canonical.sha256(canonical.json_bytes(parts))[:16]
+
+
+def _requirements(kind: Kind) -> str:
+    """The group `kind` of `uv.lock` with every package's digest, as pip reads it."""
+    group = ["--only-group", kind, "--frozen", "--no-emit-project", "--quiet", "--no-header"]
+    return run([_uv(), "export", *group], cwd=CHECKOUT).stdout
+
+
+def _versions(requirements: str) -> dict[str, str]:
+    pins = (line.split(";")[0].split() for line in requirements.splitlines() if "==" in line and line[0].isalnum())
+    return dict(pin[0].split("==") for pin in pins)
+
+
+def _install(requirements: str, lib: Path) -> None:
+    target = ["--target", str(lib), "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM]
+    install = [_uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    hint = "check the network, or the index and proxy that uv is configured with"
+    run([*install, *target, "--requirements", "-"], input=requirements, cwd=CHECKOUT, hint=hint)
+    _prune(lib)
+
+
+def _prune(lib: Path) -> None:
+    (lib / ".lock").unlink(missing_ok=True)
+    for name in UNUSED:
+        shutil.rmtree(lib / name, ignore_errors=True)
+    for package in TESTED:
+        for tests in sorted((lib / package).rglob("tests")):
+            shutil.rmtree(tests, ignore_errors=True)
+    for record in lib.glob("*.dist-info/RECORD"):
+        lines = [line for line in record.read_text().splitlines() if not line.startswith("bin/")]
+        record.unlink()  # it may be a hard link into uv's cache
+        record.write_text("\n".join(lines) + "\n")
+
+
+def _uv() -> str:
+    uv = os.environ.get("SLIPWAY_UV") or shutil.which("uv")
+    if not uv:
+        raise UserError("uv is not on PATH", "run `make release`, which sets up the pinned uv")
+    return uv
