@@ -1,9 +1,10 @@
 """Real models, trained and saved by MLflow, in real deployments: what the tests of the server serve."""
 
+import io
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from flask.testing import FlaskClient
 from mlflow.models import infer_signature
 from mlflow.models.signature import ModelSignature
+from mlflow.pyfunc import scoring_server
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -25,6 +27,8 @@ from sklearn.pipeline import make_pipeline
 from app.core import deployment
 from app.core.serving import Serving
 from app.http.factory import create_app
+
+from . import zoo
 
 CHECKOUT = Path(__file__).parents[3]
 RELEASE = "f" * 64
@@ -77,6 +81,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     signature = ModelSignature(inputs=Schema([ColSpec("double", "seconds")]))
     mlflow.pyfunc.save_model(folder / digest("slow"), python_model=Slow(), signature=signature, pip_requirements=[])
+    cloudpickle.register_pickle_by_value(zoo)
+    zoo.save(lambda name: folder / digest(name))
     return folder
 
 
@@ -110,7 +116,10 @@ def _save_sklearn(model: Any, path: Path, signature: Any, example: Any) -> None:
     )
 
 
+ZOO = ("iris", "diabetes", "text", "unsigned", "scaled", *zoo.EXAMPLES, "boosted")
+
 EXAMPLES: dict[str, Any] = {
+    **zoo.EXAMPLES,
     "text": {"dataframe_records": [{"text": "good film"}, {"text": "bad film"}]},
     "unsigned": {"inputs": ["good film", "bad bore"]},
     "slow": {"dataframe_records": [{"seconds": 0.0}]},
@@ -123,13 +132,17 @@ def deploy(models: Path, tmp_path: Path) -> Deploy:
     """Writes the manifest of the named models, each with what the offline model answers to its example."""
 
     def write(*names: str, default: str | None = None, expected: Any = None) -> Path:
-        items = [_item(models, name, default=name == default, expected=expected) for name in names]
-        manifest = {"schema": 1, "release": RELEASE, "models": items}
-        path = tmp_path / "deployment.json"
-        path.write_text(json.dumps(manifest, sort_keys=True, separators=(",", ":")))
-        return path
+        return manifest(models, tmp_path, names, default, expected)
 
     return write
+
+
+def manifest(models: Path, folder: Path, names: Sequence[str], default: str | None, expected: Any = None) -> Path:
+    items = [_item(models, name, default=name == default, expected=expected) for name in names]
+    path = folder / "deployment.json"
+    content = {"schema": 1, "release": RELEASE, "models": items}
+    path.write_text(json.dumps(content, sort_keys=True, separators=(",", ":")))
+    return path
 
 
 def _item(models: Path, name: str, *, default: bool, expected: Any) -> dict[str, Any]:
@@ -151,17 +164,12 @@ def example(models: Path, name: str) -> tuple[Any, Any]:
     saved = folder / "serving_input_example.json"
     given = json.loads(saved.read_text()) if saved.exists() else EXAMPLES[name]
     offline = mlflow.pyfunc.load_model(str(folder))
-    data = given.get("inputs") or _frame(given)
-    predictions = offline.predict(data)
-    return given, {"predictions": predictions.tolist() if hasattr(predictions, "tolist") else predictions}
-
-
-def _frame(given: Any) -> pandas.DataFrame:
-    return pandas.DataFrame(given["dataframe_records"]) if "dataframe_records" in given else _split(given)
-
-
-def _split(given: Any) -> pandas.DataFrame:
-    return pandas.DataFrame(given["dataframe_split"]["data"], columns=given["dataframe_split"]["columns"])
+    data, params, _ = scoring_server._parse_json_data(
+        dict(given), offline.metadata, offline.metadata.get_input_schema()
+    )
+    text = io.StringIO()
+    scoring_server.predictions_to_json(offline.predict(data, params=params), text)
+    return given, json.loads(text.getvalue())
 
 
 @pytest.fixture
@@ -183,3 +191,16 @@ def serve(deploy: Deploy, serving: Callable[[Path], Serving]) -> Serve:
         return app.test_client()
 
     return start
+
+
+@pytest.fixture(scope="session")
+def zoo_client(models: Path, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    """One server of many models for tests that only ask; `iris` answers the short paths."""
+    folder = tmp_path_factory.mktemp("zoo")
+    found = deployment.read(manifest(models, folder, ZOO, "iris"))
+    serving = Serving(deployment=found, models_folder=models, drain_file=folder / "draining")
+    app = create_app(serving)
+    serving.start()
+    for version in found.models:
+        assert serving.model(version), version.name
+    return app.test_client()
