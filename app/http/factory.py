@@ -3,7 +3,7 @@
 from flask import Flask
 
 from app.core.serving import Serving
-from app.http import access, errors, openinference, operations, predictions
+from app.http import access, errors, openapi, openinference, operations, predictions
 from contract import HTTP
 
 
@@ -19,4 +19,5 @@ def create_app(serving: Serving) -> Flask:
     app.register_blueprint(operations.routes)
     app.register_blueprint(predictions.routes)
     app.register_blueprint(openinference.routes)
+    app.register_blueprint(openapi.routes)
     return app
