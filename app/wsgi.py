@@ -28,6 +28,7 @@ app = create_app(
         models_folder=_settings.models,
         drain_file=_settings.drain_file,
         slot=_settings.slot,
+        cache=_settings.cache,
         board=Board(_settings.workers),
         meters=Meters(folder(_settings.run, _settings.slot, _deployment.id)),
     )

@@ -63,11 +63,17 @@ def _log(response: Response, facts: Record) -> None:
     log.info("request", extra={key: value for key, value in line.items() if value is not None})
 
 
+def protocol(method: str, path: str) -> str:
+    """The protocol that such a request speaks, for the meters."""
+    if path == "/" and method == "POST":  # the page's form
+        return "predict"
+    return PROTOCOLS.get(path.lstrip("/").partition("/")[0], SERVER)
+
+
 def _count(status: int, facts: Record) -> None:
     name, version = (facts.model.name, facts.model.version) if facts.model else ("", "")
-    of_page = request.path == "/" and request.method == "POST"
-    protocol = "predict" if of_page else PROTOCOLS.get(request.path.split("/", 2)[1], SERVER)
-    serving().meters.request(name, version, protocol, status, time.monotonic() - facts.started)
+    spoken = protocol(request.method, request.path)
+    serving().meters.request(name, version, spoken, status, time.monotonic() - facts.started)
     if facts.kind:
         serving().meters.error(name, version, facts.kind)
 

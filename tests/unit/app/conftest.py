@@ -1,9 +1,11 @@
 """Real models, trained and saved by MLflow, in real deployments: what the tests of the server serve."""
 
 import json
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,15 @@ from app.core import deployment
 from app.core.serving import Serving
 from app.http.factory import create_app
 
+from .process import Server
+
 CHECKOUT = Path(__file__).parents[3]
 RELEASE = "f" * 64
 TEXTS = ["good film", "bad film", "great fun", "awful bore", "good fun", "bad bore"]
 
 Deploy = Callable[..., Path]
 Serve = Callable[..., FlaskClient]
+Start = Callable[..., Server]
 
 
 class Scaled(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -123,13 +128,17 @@ def deploy(models: Path, tmp_path: Path) -> Deploy:
     """Writes the manifest of the named models, each with what the offline model answers to its example."""
 
     def write(*names: str, default: str | None = None, expected: Any = None) -> Path:
-        items = [_item(models, name, default=name == default, expected=expected) for name in names]
-        manifest = {"schema": 1, "release": RELEASE, "models": items}
-        path = tmp_path / "deployment.json"
-        path.write_text(json.dumps(manifest, sort_keys=True, separators=(",", ":")))
-        return path
+        return write_manifest(models, tmp_path, *names, default=default, expected=expected)
 
     return write
+
+
+def write_manifest(models: Path, folder: Path, *names: str, default: str | None = None, expected: Any = None) -> Path:
+    items = [_item(models, name, default=name == default, expected=expected) for name in names]
+    manifest = {"schema": 1, "release": RELEASE, "models": items}
+    path = folder / "deployment.json"
+    path.write_text(json.dumps(manifest, sort_keys=True, separators=(",", ":")))
+    return path
 
 
 def _item(models: Path, name: str, *, default: bool, expected: Any) -> dict[str, Any]:
@@ -183,3 +192,37 @@ def serve(deploy: Deploy, serving: Callable[[Path], Serving]) -> Serve:
         return app.test_client()
 
     return start
+
+
+@pytest.fixture
+def start(models: Path, deploy: Deploy, tmp_path: Path) -> Iterator[Start]:
+    started: list[Server] = []
+
+    def run(
+        *names: str, arguments: tuple[str, ...] = (), environ: dict[str, str] | None = None, **options: Any
+    ) -> Server:
+        started.append(launch(tmp_path, models, deploy(*names, **options), *arguments, **(environ or {})))
+        return started[-1]
+
+    yield run
+    for server in started:
+        server.end()
+
+
+def launch(folder: Path, models: Path, manifest: Path, *arguments: str, **environ: str) -> Server:
+    """gunicorn with the release's own configuration, as the node's unit starts it."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(CHECKOUT),
+        "SLIPWAY_SLOT": "a",
+        "SLIPWAY_RUN": str(folder),
+        "SLIPWAY_DEPLOYMENT": str(manifest),
+        "SLIPWAY_MODELS": str(models),
+        "SLIPWAY_WORKERS": "2",
+        **environ,
+    }
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:app.gunicorn_config", *arguments]
+    log = folder / "log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, env=environment, cwd="/", stdout=stream, stderr=stream, text=True)
+    return Server(process, folder / "a.sock", log)
