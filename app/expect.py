@@ -1,7 +1,8 @@
-"""What a model answers to its own input example, computed by this release: `python3 -m app.expect FOLDER`.
+"""What a model answers to its own input example and to its golden set, computed by this release:
+`python3 -m app.expect FOLDER [GOLDEN]`.
 
-Prints the `expected` entry of a deployment manifest as JSON. Whoever makes a deployment runs this from the release that
-will serve it, so that the gate compares like with like.
+Prints the `expected` entry of a deployment manifest as JSON; with a golden set, an object of `expected` and `golden`.
+Whoever makes a deployment runs this from the release that will serve it, so that the gate compares like with like.
 """
 
 import json
@@ -10,39 +11,75 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TOLERANCE = 1e-6
+TOLERANCE = 1e-5  # relative, and the only one: a compiled model in float32 keeps it, two C libraries do anyway
 EXAMPLE = "serving_input_example.json"  # MLflow writes it beside the model: its input example as a body of /invocations
+
+
+GOLDEN_ROWS = 1000
 
 
 class NoAnswerError(Exception):
     """The model cannot be given an expectation; one line that says why."""
 
 
-def expected(folder: Path) -> dict[str, Any]:
-    """Raises NoAnswerError when there is no example, or when the model fails on it."""
-    from app.core.errors import ServingError
-    from app.core.model import answer, load_folder
+def expected(folder: Path, golden: Path | None = None) -> dict[str, Any]:
+    """Raises NoAnswerError when there is no example, or when the model fails on it or on the golden set."""
+    from app.core.model import load_folder
 
     if not (folder / EXAMPLE).is_file():
         raise NoAnswerError(f"{folder} has no {EXAMPLE}: log the model with input_example=… and a signature")
     given = json.loads((folder / EXAMPLE).read_text())
+    known = _golden(golden) if golden else {}
     try:
         model = load_folder(folder)
     except Exception as error:  # loading runs the model's own code
         raise NoAnswerError(f"the model in {folder} does not load: {type(error).__name__}: {error}") from None
+    answered = {"input": given, "output": _answer(model, given, "input example"), "tolerance": TOLERANCE}
+    if not golden:
+        return answered
+    known |= {"output": _answer(model, known["input"], "golden set"), "tolerance": TOLERANCE}
+    _count(known)
+    return {"expected": answered, "golden": known}
+
+
+def _answer(model: Any, body: Any, what: str) -> Any:
+    from app.core.errors import ServingError
+    from app.core.model import answer
+
     try:
-        output = answer(model, given)
+        return answer(model, body)
     except ServingError as error:
-        raise NoAnswerError(f"the model in {folder} does not answer its input example: {error.message}") from error
-    return {"input": given, "output": output, "tolerance": TOLERANCE}
+        raise NoAnswerError(f"the model does not answer its {what}: {error.message}") from error
+
+
+def _golden(file: Path) -> dict[str, Any]:
+    """`input`, a body of /invocations, and perhaps `targets`, from what was logged with the run."""
+    try:
+        known = json.loads(file.read_text())
+    except ValueError as error:
+        raise NoAnswerError(f"the golden set is not JSON: {error}") from None
+    if not isinstance(known, dict) or not isinstance(known.get("input"), dict):
+        raise NoAnswerError('the golden set must be an object with "input", a body of /invocations')
+    if not isinstance(known.get("targets"), list | None):
+        raise NoAnswerError('"targets" of the golden set must be a list, one for each row')
+    return {key: known[key] for key in ("input", "targets") if known.get(key) is not None}
+
+
+def _count(known: dict[str, Any]) -> None:
+    answers = known["output"].get("predictions") if isinstance(known["output"], dict) else known["output"]
+    rows = len(answers) if isinstance(answers, list) else 1
+    if rows > GOLDEN_ROWS:
+        raise NoAnswerError(f"the golden set has {rows} rows, at most {GOLDEN_ROWS} are taken")
+    if "targets" in known and len(known["targets"]) != rows:
+        raise NoAnswerError(f"the golden set has {rows} rows and {len(known['targets'])} targets")
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print("usage: python3 -m app.expect FOLDER", file=sys.stderr)
+    if len(arguments) not in (1, 2):
+        print("usage: python3 -m app.expect FOLDER [GOLDEN]", file=sys.stderr)
         return 2
     try:
-        print(json.dumps(expected(Path(arguments[0])), sort_keys=True))
+        print(json.dumps(expected(*map(Path, arguments)), sort_keys=True))
     except NoAnswerError as error:
         print(f"{error}" + (f" ({error.__cause__.__cause__})" if error.__cause__ else ""), file=sys.stderr)
         return 1

@@ -16,7 +16,7 @@ from contract import HTTP
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
-    from app.worker import Worker
+    from app.loop.worker import Worker
 
 try:
     _settings = settings.read(os.environ)
@@ -29,8 +29,7 @@ for _name, _value in settings.environment(_settings.workers).items():
 wsgi_app = "app.wsgi:app"
 bind = f"unix:{_settings.socket}"
 workers = _settings.workers
-worker_class = "app.worker.Worker"
-threads = 64  # they mostly wait for the worker's one scoring thread: see QUEUE_LIMIT in app/core/serving.py
+worker_class = "app.loop.worker.Worker"
 preload_app = True
 timeout = HTTP.predict_seconds
 graceful_timeout = HTTP.predict_seconds + 5
@@ -44,5 +43,11 @@ accesslog = None  # app/http/access.py writes it
 
 
 def child_exit(_: "Arbiter", worker: "Worker") -> None:
-    """In the master: a worker that ended counts no more."""
-    worker.serving.board.gone(worker.age)
+    """In the master: a worker that ended counts no more, and what it counted is not lost."""
+    worker.gone()
+    worker.serving.meters.fold(worker.age)
+
+
+def worker_exit(_: "Arbiter", worker: "Worker") -> None:
+    """In the worker, last of all."""
+    worker.serving.meters.stop()

@@ -45,6 +45,12 @@ CONFIG: dict[str, Any] = {
 }
 
 
+def log_to_stdout(name: str) -> logging.Logger:
+    """For a process that is not gunicorn's."""
+    logging.config.dictConfig(CONFIG)
+    return logging.getLogger(name)
+
+
 def refuse(reason: str) -> NoReturn:
     """Ends the start of the server with one line; gunicorn has not set up any log yet."""
     logging.config.dictConfig(CONFIG)

@@ -21,6 +21,9 @@ class Settings:
     models: Path
     run: Path
     workers: int
+    cache: Path | None = None  # for compiled models; none, nothing is compiled
+    releases: Path = Path(PATHS.releases)
+    client_seconds: float = 20.0  # by then a client must have sent its headers, and again its body
 
     @property
     def socket(self) -> Path:
@@ -32,7 +35,8 @@ class Settings:
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, SLIPWAY_RUN and SLIPWAY_WORKERS may be."""
+    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, _RUN, _WORKERS and _CLIENT_SECONDS may be, and
+    CACHE_DIRECTORY, which is systemd's own name for what it makes for the unit."""
     missing = [name for name in ("SLIPWAY_SLOT", "SLIPWAY_DEPLOYMENT") if not environ.get(name)]
     if missing:
         raise BadDeploymentError(f"{' and '.join(missing)} must be set in the environment of the model server")
@@ -42,6 +46,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         models=Path(environ.get("SLIPWAY_MODELS", PATHS.models)),
         run=Path(environ.get("SLIPWAY_RUN", PATHS.run)),
         workers=_workers(environ.get("SLIPWAY_WORKERS")),
+        client_seconds=_seconds(environ.get("SLIPWAY_CLIENT_SECONDS"), 20.0),
+        cache=Path(environ["CACHE_DIRECTORY"]) if environ.get("CACHE_DIRECTORY") else None,
     )
 
 
@@ -51,6 +57,16 @@ def _workers(given: str | None) -> int:
     if not given.isdecimal() or not 1 <= int(given) <= 64:
         raise BadDeploymentError(f"SLIPWAY_WORKERS is {given!r}, expected a number from 1 to 64")
     return int(given)
+
+
+def _seconds(given: str | None, default: float) -> float:
+    try:
+        found = float(given or default)
+    except ValueError:
+        found = 0.0
+    if not 0.1 <= found <= 3600:
+        raise BadDeploymentError(f"SLIPWAY_CLIENT_SECONDS is {given!r}, expected seconds from 0.1 to 3600")
+    return found
 
 
 def processors() -> int:

@@ -7,6 +7,7 @@ from app import settings
 from app.core import deployment
 from app.core.board import Board
 from app.core.errors import BadDeploymentError
+from app.core.meters import Meters, folder
 from app.core.preload import import_libraries
 from app.core.serving import Serving
 from app.http.factory import create_app
@@ -26,6 +27,9 @@ app = create_app(
         deployment=_deployment,
         models_folder=_settings.models,
         drain_file=_settings.drain_file,
+        slot=_settings.slot,
+        cache=_settings.cache,
         board=Board(_settings.workers),
+        meters=Meters(folder(_settings.run, _settings.slot, _deployment.id)),
     )
 )

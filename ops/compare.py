@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.expect import TOLERANCE
 from ops.errors import UserError
 
-TOLERANCE = 1e-6
 TIMEOUT_SECONDS = 60
 BATCH_ROWS = 50
 

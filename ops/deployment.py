@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from contract import S3
-from ops import canonical, release, store
+from ops import canonical, golden, release, store
 from ops.errors import UserError, reported
 from ops.node_python import NodePython, Progress
 from ops.run import CommandError
@@ -99,8 +99,9 @@ def _model(
     folder.mkdir()
     progress(f"fetching model {version.label}")
     files = download(version, folder)
+    known = golden.fetch(version.run_id, folder)
     progress(f"asking release {code.name[:12]} for the answers of model {version.label}")
-    expected = expectation(version.label, code, files)
+    answers = expectation(version.label, code, files, known)
     archive = folder / "archive"
     with archive.open("wb") as file:
         digest = canonical.write_tar(files, file)
@@ -113,7 +114,8 @@ def _model(
         "source": version.source,
         "digest": digest,
         "default": default,
-        "expected": expected,
+        **(answers if known else {"expected": answers}),
+        **({"metrics": metrics} if (metrics := golden.metrics(version.run_id)) else {}),
     }
 
 
@@ -132,15 +134,18 @@ def download(version: Version, folder: Path) -> Path:
     return files
 
 
-def expectation(label: str, code: Path, files: Path) -> Any:
+def expectation(label: str, code: Path, files: Path, known: Path | None = None) -> Any:
     """The manifest's `expected` for a model: its own input example, and what the release answers to it.
+
+    With a golden set, an object of `expected` and `golden`.
 
     The model's code runs on the node's Python with no network and no rights.
     """
-    python = NodePython([code, files])
+    python = NodePython([code, files, *([known.parent] if known else [])])
     env = {"PYTHONPATH": f"{python.path(code / 'src')}:{python.path(code / 'lib')}", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = python.run(["-m", "app.expect", python.path(files)], env=env, confined=True)
+        arguments = [python.path(files), *([python.path(known)] if known else [])]
+        done = python.run(["-m", "app.expect", *arguments], env=env, confined=True)
         return json.loads(done.stdout.splitlines()[-1])
     except CommandError as error:
         lines = error.result.stderr.strip().splitlines()

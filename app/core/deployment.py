@@ -6,7 +6,7 @@ Its id is computed from the file's own bytes, which are canonical JSON: whoever 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,13 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Golden(Expected):
+    """Many rows, and what is true of each of them where that is known."""
+
+    targets: list[Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelVersion:
     """One version of a registered model. `digest` is the sha256 of its tar and the name of its folder on the node."""
 
@@ -37,6 +44,8 @@ class ModelVersion:
     digest: str
     default: bool
     expected: Expected
+    golden: Golden | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)  # that the run logged, for people
 
     @property
     def label(self) -> str:
@@ -88,11 +97,6 @@ def _model(item: Any) -> ModelVersion:
     expected = _get(item, "expected", dict)
     if missing := {"input", "output"} - expected.keys():
         raise BadDeploymentError(f'the manifest lacks "{min(missing)}" in "expected" of {item.get("name")!r}')
-    tolerance = expected.get("tolerance", 0.0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
-        raise BadDeploymentError(
-            f'"tolerance" of {item.get("name")!r} is {tolerance!r}, expected a number of at least 0'
-        )
     return ModelVersion(
         name=_get(item, "name", str),
         version=str(_get(item, "version", object)),
@@ -100,8 +104,33 @@ def _model(item: Any) -> ModelVersion:
         source=item.get("source"),
         digest=_get(item, "digest", str),
         default=item.get("default") is True,
-        expected=Expected(input=expected["input"], output=expected["output"], tolerance=float(tolerance)),
+        expected=Expected(input=expected["input"], output=expected["output"], tolerance=_tolerance(item, expected)),
+        golden=_golden(item),
+        metrics=_get(item, "metrics", dict) if item.get("metrics") is not None else {},
     )
+
+
+def _golden(item: Any) -> Golden | None:
+    if item.get("golden") is None:
+        return None
+    golden = _get(item, "golden", dict)
+    if missing := {"input", "output"} - golden.keys():
+        raise BadDeploymentError(f'the manifest lacks "{min(missing)}" in "golden" of {item.get("name")!r}')
+    return Golden(
+        input=golden["input"],
+        output=golden["output"],
+        tolerance=_tolerance(item, golden),
+        targets=_get(golden, "targets", list) if golden.get("targets") is not None else None,
+    )
+
+
+def _tolerance(item: Any, expected: Any) -> float:
+    tolerance = expected.get("tolerance", 0.0)
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
+        raise BadDeploymentError(
+            f'"tolerance" of {item.get("name")!r} is {tolerance!r}, expected a number of at least 0'
+        )
+    return float(tolerance)
 
 
 def _get(mapping: Any, key: str, kind: type[T]) -> T:

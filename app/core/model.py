@@ -11,26 +11,52 @@ import mlflow.pyfunc
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
-from app.core import agreement, blame, inputs
+from app.core import agreement, blame, compiled, decision, inputs, scorer
 from app.core.body import shorten
+from app.core.compiled import Compiled
 from app.core.deployment import ModelVersion
 from app.core.errors import BadInputError, ModelFailedError
 from app.core.inputs import Input
+from app.core.scorer import Scorer
 
 
-@dataclass(frozen=True)
+@dataclass
 class LoadedModel:
     version: ModelVersion
     pyfunc: PyFuncModel
+    scorer: Scorer
+
+    def predict(self, given: Input) -> Any:
+        """Whatever the model returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
+        return refused(lambda: self.scorer.predict(*self.scorer.enforce(given.data, given.params)))
 
     def contradiction(self) -> str | None:
-        """None when the model answers its own example as the deployment expects, else what differs."""
-        expected = self.version.expected
-        return agreement.difference(answer(self.pyfunc, expected.input), expected.output, expected.tolerance)
+        """None when the model answers its example and its golden set as the deployment expects, else what differs.
+
+        A compiled model that does not is dropped for its original, which is then asked.
+        """
+        found = self._contradiction()
+        if found is not None and isinstance(self.scorer, Compiled):
+            self.scorer = self.scorer.original
+            self.scorer.decision = decision.native(f"compiled, {found}")
+            found = self._contradiction()
+        return found
+
+    def _contradiction(self) -> str | None:
+        for expected, name in ((self.version.expected, "example"), (self.version.golden, "golden set")):
+            if expected is None:
+                continue
+            given = parse(expected.input, self.pyfunc)
+            answer = json.loads(render(self.predict(given), given))
+            if found := agreement.difference(answer, expected.output, expected.tolerance):
+                return f"it answers its {name} wrongly: {found}"
+        return None
 
 
-def load(version: ModelVersion, folder: Path) -> LoadedModel:
-    return LoadedModel(version, load_folder(folder))
+def load(version: ModelVersion, folder: Path, decided: Path | None = None) -> LoadedModel:
+    """`decided`: where the compiled model and the decision about it would be."""
+    pyfunc = load_folder(folder)
+    return LoadedModel(version, pyfunc, compiled.choose(scorer.native(pyfunc), decided))
 
 
 def load_folder(folder: Path) -> PyFuncModel:
@@ -38,15 +64,19 @@ def load_folder(folder: Path) -> PyFuncModel:
 
 
 def answer(model: PyFuncModel, body: Any) -> Any:
-    """The decoded JSON answer to a decoded body of /invocations."""
-    if not isinstance(body, dict):
-        raise BadInputError(f"an input example must be an object, found {type(body).__name__}")
-    given = inputs.from_json(body, model.metadata)
+    """The decoded JSON answer of the original to a decoded body of /invocations."""
+    given = parse(body, model)
     return json.loads(render(predict(model, given), given))
 
 
+def parse(body: Any, model: PyFuncModel) -> Input:
+    if not isinstance(body, dict):
+        raise BadInputError(f"an input example must be an object, found {type(body).__name__}")
+    return inputs.from_json(body, model.metadata)
+
+
 def predict(model: PyFuncModel, given: Input) -> Any:
-    """Whatever the model returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
+    """Whatever the original returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
     return refused(lambda: model.predict(given.data, params=given.params))
 
 

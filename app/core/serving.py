@@ -1,26 +1,31 @@
-"""The models of one deployment in one worker, and the one thread that loads, checks and runs them.
+"""The models of one deployment in one worker: loaded and checked in order, looked up by name, asked for predictions.
 
-One thread, because not every model is safe from two, and because numeric libraries keep a thread pool per caller.
-It takes work in order, so a request that arrives while the models load simply waits for them.
+A request that arrives while they load simply waits for them: the one scoring thread (`scoring.py`) takes work in order.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.core import decision
+from app.core.batch import Call, Timings, Work
 from app.core.board import Board
 from app.core.deployment import Deployment, ModelVersion
-from app.core.errors import NotReadyError, OverloadedError, UnknownModelError
+from app.core.errors import NotReadyError, UnknownModelError
 from app.core.inputs import Input
-from app.core.model import LoadedModel, load, predict
+from app.core.lane import Lane, open_lane
+from app.core.meters import Meters
+from app.core.model import LoadedModel, load
+from app.core.plain import Table
 from app.core.probabilities import Labelled, classes, probabilities
+from app.core.scoring import Scoring
 
-QUEUE_LIMIT = 48  # predictions waiting in one worker; below gunicorn's threads, so that health checks find a free one
+__all__ = ["Serving", "Timings"]
+
 HOW_TO_DELIVER = (
     "to deliver one, log it with an input example and register it in MLflow, set its alias champion, "
     "make a deployment of it with `slipway deployment make NAME@champion`, and roll that out with playbooks/deploy.yml"
@@ -30,33 +35,32 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Timings:
-    """Seconds that one prediction waited and ran, for the access log."""
-
-    queue: float = 0.0
-    predict: float = 0.0
-
-
-@dataclass
 class Serving:
     deployment: Deployment
     models_folder: Path
     drain_file: Path
+    slot: str = ""
+    cache: Path | None = None  # for compiled models
     board: Board = field(default_factory=Board)
+    meters: Meters = field(default_factory=Meters)
     worker: int = 0
     draining: bool = False
-    predicting_since: float | None = None  # time.monotonic(); gunicorn's heartbeat stands still while it does
     _loaded: dict[str, LoadedModel] = field(default_factory=dict)
+    _lanes: dict[str, Lane] = field(default_factory=dict)
     _failed: dict[str, str] = field(default_factory=dict)
-    _waiting: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _thread: ThreadPoolExecutor | None = None
+    _thread: Scoring | None = None
 
     def start(self, worker: int = 0) -> None:
         """After the fork: starts the scoring thread, whose first work is to load and check every model."""
         self.worker = worker
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
+        self.meters.start(worker, self.about)
+        self._thread = Scoring(self._batched)
         self._thread.submit(self._prepare)
+
+    @property
+    def scoring(self) -> Scoring:
+        assert self._thread is not None, "start() comes first"
+        return self._thread
 
     def version(self, name: str | None) -> ModelVersion:
         """The named model, or the default one: the one that says so, or the only one."""
@@ -82,43 +86,61 @@ class Serving:
     def model(self, version: ModelVersion) -> LoadedModel:
         """The loaded model, waiting for the first load if that is still under way."""
         if version.name not in self._loaded and version.name not in self._failed:
-            assert self._thread is not None, "start() comes first"
-            self._thread.submit(lambda: None).result()
+            self.scoring.submit(lambda: None).result()
         if reason := self._failed.get(version.name):
             raise NotReadyError(f"model {version.label} is not ready: {reason}")
         return self._loaded[version.name]
 
+    def lane(self, version: ModelVersion) -> Lane | None:
+        """How the model takes batches; None while it is not loaded."""
+        return self._lanes.get(version.name)
+
+    def submit(self, model: LoadedModel, given: Input | Table, timings: Timings, done: Callable[[Call], None]) -> Call:
+        """Queues a prediction and returns; `done(call)` comes on the scoring thread. Raises OverloadedError at once."""
+        call = self.admit(model, given, timings, done)
+        self.scoring.enqueue([call])
+        return call
+
+    def admit(self, model: LoadedModel, given: Input | Table, timings: Timings, done: Callable[[Call], None]) -> Call:
+        """The first half of `submit`, for who queues many calls at once."""
+        call = Call(self._lanes[model.version.name], given, timings, done, given.rows)
+        self.scoring.admit(call)
+        return call
+
     def predict(self, model: LoadedModel, given: Input, timings: Timings) -> Any:
-        """Runs on the scoring thread, in order of arrival; refuses at once when too many wait already."""
-        return self._score(lambda: predict(model.pyfunc, given), timings)
+        """Waits for the answer. Refuses at once when it would have to wait too long."""
+        return self._wait(model, given, timings, given.rows)
+
+    def run(self, model: LoadedModel, work: Callable[[], Any], rows: int, timings: Timings) -> Any:
+        """Waits for other work with the model that must be on the scoring thread; never part of a batch."""
+        return self._wait(model, work, timings, rows)
 
     def probabilities(self, model: LoadedModel, given: Input, timings: Timings) -> Labelled | None:
         """As `predict`, of what it took; None for what is no classifier."""
         if classes(model) is None:
             return None
-        labelled: Labelled | None = self._score(lambda: probabilities(model, given), timings)
+        labelled: Labelled | None = self.run(model, lambda: probabilities(model, given), given.rows, timings)
         return labelled
 
-    def _score(self, work: Callable[[], Any], timings: Timings) -> Any:
-        assert self._thread is not None, "start() comes first"
-        with self._lock:
-            if self._waiting >= QUEUE_LIMIT:
-                raise OverloadedError(f"{self._waiting} predictions are waiting in this worker already")
-            self._waiting += 1
-        try:
-            return self._thread.submit(self._timed, work, timings, time.monotonic()).result()
-        finally:
-            with self._lock:
-                self._waiting -= 1
+    def _wait(self, model: LoadedModel, given: Input | Work, timings: Timings, rows: int) -> Any:
+        ended = threading.Event()
+        call = Call(self._lanes[model.version.name], given, timings, lambda _: ended.set(), rows)
+        self.scoring.admit(call)
+        self.scoring.enqueue([call])
+        ended.wait()
+        return call.answer()
 
-    def _timed(self, work: Callable[[], Any], timings: Timings, queued: float) -> Any:
-        self.predicting_since = started = time.monotonic()
-        timings.queue += started - queued
-        try:
-            return work()
-        finally:
-            timings.predict += time.monotonic() - started
-            self.predicting_since = None
+    def _batched(self, calls: list[Call], queue_seconds: float, predict_seconds: float) -> None:
+        """Every predict passes here."""
+        version, rows = calls[0].lane.model.version, sum(call.rows for call in calls)
+        self.meters.batch(
+            version.name,
+            version.version,
+            rows=rows,
+            requests=len(calls),
+            queue_seconds=queue_seconds,
+            predict_seconds=predict_seconds,
+        )
 
     def _prepare(self) -> None:
         for version in self.deployment.models:
@@ -131,29 +153,31 @@ class Serving:
             else:
                 self._failed[version.name] = reason
                 log.error("model not ready: %s", reason, extra=facts)
+        self.meters.publish()  # so that a server that says it is ready has workers that all say so
         if not self._failed:
             self.board.ready(self.worker)
 
     def _prepare_one(self, version: ModelVersion) -> str | None:
         """None, or why the model cannot serve. Whatever a model's code raises here is the operator's to read."""
         try:
-            model = load(version, self.models_folder / version.digest)
+            model = load(version, self.models_folder / version.digest, self._decided(version))
         except Exception as error:
             log.exception("model %s does not load", version.label)
             return f"it does not load: {type(error).__name__}: {error}"
-        self.predicting_since = time.monotonic()
         try:
-            contradiction = model.contradiction()
+            contradiction: str | None = self.scoring.timed(model.contradiction)
         except Exception as error:
             log.exception("model %s does not answer its example", version.label)
             cause = error.__cause__ or error
             return f"it does not answer its example: {type(cause).__name__}: {cause}"
-        finally:
-            self.predicting_since = None
         if contradiction:
-            return f"it answers its example wrongly: {contradiction}"
+            return contradiction
+        self._lanes[version.name] = open_lane(model, self.scoring.timed)
         self._loaded[version.name] = model
         return None
+
+    def _decided(self, version: ModelVersion) -> Path | None:
+        return decision.entry(self.cache, version.digest, self.deployment.release) if self.cache else None
 
     @property
     def is_ready(self) -> bool:
@@ -180,6 +204,14 @@ class Serving:
         if version.name in self._loaded:
             return "ready"
         return "failed" if version.name in self._failed else "loading"
+
+    def about(self) -> dict[str, Any]:
+        """This worker as the others may tell of it: see Meters.start."""
+        models = [
+            {"name": version.name, "version": version.version, "status": self.status(version), "kind": None}
+            for version in self.deployment.models
+        ]
+        return {"ready": self.is_ready, "in_flight": self.scoring.waiting, "models": models}
 
     def _check(self, version: ModelVersion) -> dict[str, str]:
         message = self._failed.get(version.name, "the model is being loaded")

@@ -7,11 +7,15 @@ import uuid
 
 from flask import Flask, Response, g, request
 
+from app.core.meters import SERVER
 from app.http.state import Record, record, serving
 from contract import HEADERS
 
 # An id that Nginx or a client chose is kept when it is safe in a header and in a log.
 SAFE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+# The protocols by the first part of their paths; MLflow's routes end in /invocations.
+PROTOCOLS = {"invocations": "mlflow", "models": "mlflow", "predict": "predict", "v2": "v2"}
 
 log = logging.getLogger("app.access")
 
@@ -34,6 +38,7 @@ def _finish(response: Response) -> Response:
     if version:
         response.headers[HEADERS.model] = version.label
     _log(response, facts)
+    _count(response.status_code, facts)
     return response
 
 
@@ -56,6 +61,21 @@ def _log(response: Response, facts: Record) -> None:
         "predict_ms": _milliseconds(facts.timings.predict),
     }
     log.info("request", extra={key: value for key, value in line.items() if value is not None})
+
+
+def protocol(method: str, path: str) -> str:
+    """The protocol that such a request speaks, for the meters."""
+    if path == "/" and method == "POST":  # the page's form
+        return "predict"
+    return PROTOCOLS.get(path.lstrip("/").partition("/")[0], SERVER)
+
+
+def _count(status: int, facts: Record) -> None:
+    name, version = (facts.model.name, facts.model.version) if facts.model else ("", "")
+    spoken = protocol(request.method, request.path)
+    serving().meters.request(name, version, spoken, status, time.monotonic() - facts.started)
+    if facts.kind:
+        serving().meters.error(name, version, facts.kind)
 
 
 def _milliseconds(seconds: float) -> float:

@@ -7,6 +7,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.core.errors import ModelFailedError, ServingError
+from app.core.meters import kind
 from app.http.state import record
 from contract import HTTP
 
@@ -23,6 +24,7 @@ def register(app: Flask) -> None:
 
 
 def _serving(error: ServingError) -> Response:
+    record().kind = kind(error)
     if isinstance(error, ModelFailedError):
         log.error("model failed", exc_info=error, extra={"request_id": record().request_id})
     response = _render(error.status, error.code, error.message)
@@ -32,6 +34,7 @@ def _serving(error: ServingError) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
+    record().kind = kind(error)
     status = error.code or 500
     message = error.description or error.name
     if isinstance(error, RequestEntityTooLarge):
@@ -48,6 +51,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _bug(error: Exception) -> Response:
+    record().kind = "bug"
     request_id = record().request_id
     log.critical("unexpected error", exc_info=error, extra={"request_id": request_id})
     return _render(500, "INTERNAL_ERROR", "the server failed; its log has the trace under this request id")

@@ -6,15 +6,10 @@ import platform
 import mlflow
 from flask import Blueprint, Response, jsonify
 
+from app.http import about
 from app.http.state import serving
 
 routes = Blueprint("operations", __name__)
-
-
-@routes.get("/")
-def index() -> Response:
-    names = [model.name for model in serving().deployment.models]
-    return jsonify({"service": "slipway", "deployment": serving().deployment.id, "models": names})
 
 
 @routes.get("/ping")
@@ -38,25 +33,16 @@ def readyz() -> tuple[Response, int]:
 
 @routes.get("/version")
 def version() -> Response:
-    """What this worker really serves."""
+    """What is really served: `models` and `worker` by the worker that answers, `workers` by each for itself."""
     here = serving()
     return jsonify(
         {
             "deployment": here.deployment.id,
             "release": here.deployment.release,
-            "models": [
-                {
-                    "name": model.name,
-                    "version": model.version,
-                    "run_id": model.run_id,
-                    "source": model.source,
-                    "digest": model.digest,
-                    "default": model == here.default(),
-                    "status": here.status(model),
-                }
-                for model in here.deployment.models
-            ],
+            "slot": here.slot,
+            "models": about.models(here),
             "worker": {"number": here.worker, "pid": os.getpid(), "of": here.board.workers},
+            "workers": about.workers(here),
             "mlflow": mlflow.__version__,
             "python": platform.python_version(),
         }

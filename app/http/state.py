@@ -20,6 +20,7 @@ class Record:
     parse_seconds: float = 0.0
     timings: Timings = field(default_factory=Timings)
     error: str | None = None
+    kind: str | None = None  # of the error, for the meters
 
 
 def serving() -> Serving:

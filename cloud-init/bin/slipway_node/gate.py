@@ -74,22 +74,26 @@ def wait_ready(socket_path: Path, failed: Callable[[], str | None]) -> None:
 
 
 def check_models(node: Node, socket_path: Path, manifest: Manifest) -> None:
-    """Every model answers its example as the deployment expects. Raises `ActivationError` gate."""
+    """Every model answers its example and its golden set as the deployment expects. Raises `ActivationError` gate."""
     for model in manifest.models:
-        label, expected = f"model {model['name']}/{model['version']}", model["expected"]
         path = f"/models/{quote(model['name'], safe='')}/invocations"
-        try:
-            status, headers, answer = _ask(_UnixConnection(socket_path), "POST", path, expected["input"])
-        except (OSError, http.client.HTTPException) as error:
-            raise ActivationError("gate", f"{label} does not answer its example: {error}") from error
-        if status != 200:
-            raise ActivationError("gate", f"{label} answers its example with status {status}: {str(answer)[:500]}")
-        if headers.get(node.headers["deployment"]) != manifest.id:
-            raise ActivationError(
-                "gate", f"{label}: the answer is of deployment {headers.get(node.headers['deployment'])}"
-            )
-        if different := difference(answer, expected["output"], expected.get("tolerance", 0.0)):
-            raise ActivationError("gate", f"{label} answers its example wrongly: {different}")
+        for key, what in (("expected", "example"), ("golden", "golden set")):
+            if wrong := key in model and _wrong(node, _UnixConnection(socket_path), path, model[key], manifest.id):
+                raise ActivationError("gate", f"model {model['name']}/{model['version']} answers its {what} {wrong}")
+
+
+def _wrong(node: Node, server: _UnixConnection, path: str, expected: dict[str, Any], deployment: str) -> str | None:
+    """What is wrong with the server's answer to a body whose answer is known."""
+    try:
+        status, headers, answer = _ask(server, "POST", path, expected["input"])
+    except (OSError, http.client.HTTPException) as error:
+        return f"not at all: {error}"
+    if status != 200:
+        return f"with status {status}: {str(answer)[:500]}"
+    if (of := headers.get(node.headers["deployment"])) != deployment:
+        return f"as deployment {of}"
+    different = difference(answer, expected["output"], expected.get("tolerance", 0.0))
+    return f"wrongly: {different}" if different else None
 
 
 def wait_seen(node: Node, deployment_id: str) -> None:

@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from app.core.serving import Serving
 from app.http.factory import create_app
 
 from . import zoo
+from .process import Server
 
 CHECKOUT = Path(__file__).parents[3]
 RELEASE = "f" * 64
@@ -36,6 +39,7 @@ TEXTS = ["good film", "bad film", "great fun", "awful bore", "good fun", "bad bo
 
 Deploy = Callable[..., Path]
 Serve = Callable[..., FlaskClient]
+Start = Callable[..., Server]
 
 
 class Scaled(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -132,16 +136,16 @@ def deploy(models: Path, tmp_path: Path) -> Deploy:
     """Writes the manifest of the named models, each with what the offline model answers to its example."""
 
     def write(*names: str, default: str | None = None, expected: Any = None) -> Path:
-        return manifest(models, tmp_path, names, default, expected)
+        return write_manifest(models, tmp_path, *names, default=default, expected=expected)
 
     return write
 
 
-def manifest(models: Path, folder: Path, names: Sequence[str], default: str | None, expected: Any = None) -> Path:
+def write_manifest(models: Path, folder: Path, *names: str, default: str | None = None, expected: Any = None) -> Path:
     items = [_item(models, name, default=name == default, expected=expected) for name in names]
+    manifest = {"schema": 1, "release": RELEASE, "models": items}
     path = folder / "deployment.json"
-    content = {"schema": 1, "release": RELEASE, "models": items}
-    path.write_text(json.dumps(content, sort_keys=True, separators=(",", ":")))
+    path.write_text(json.dumps(manifest, sort_keys=True, separators=(",", ":")))
     return path
 
 
@@ -197,10 +201,44 @@ def serve(deploy: Deploy, serving: Callable[[Path], Serving]) -> Serve:
 def zoo_client(models: Path, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     """One server of many models for tests that only ask; `iris` answers the short paths."""
     folder = tmp_path_factory.mktemp("zoo")
-    found = deployment.read(manifest(models, folder, ZOO, "iris"))
+    found = deployment.read(write_manifest(models, folder, *ZOO, default="iris"))
     serving = Serving(deployment=found, models_folder=models, drain_file=folder / "draining")
     app = create_app(serving)
     serving.start()
     for version in found.models:
         assert serving.model(version), version.name
     return app.test_client()
+
+
+@pytest.fixture
+def start(models: Path, deploy: Deploy, tmp_path: Path) -> Iterator[Start]:
+    started: list[Server] = []
+
+    def run(
+        *names: str, arguments: tuple[str, ...] = (), environ: dict[str, str] | None = None, **options: Any
+    ) -> Server:
+        started.append(launch(tmp_path, models, deploy(*names, **options), *arguments, **(environ or {})))
+        return started[-1]
+
+    yield run
+    for server in started:
+        server.end()
+
+
+def launch(folder: Path, models: Path, manifest: Path, *arguments: str, **environ: str) -> Server:
+    """gunicorn with the release's own configuration, as the node's unit starts it."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(CHECKOUT),
+        "SLIPWAY_SLOT": "a",
+        "SLIPWAY_RUN": str(folder),
+        "SLIPWAY_DEPLOYMENT": str(manifest),
+        "SLIPWAY_MODELS": str(models),
+        "SLIPWAY_WORKERS": "2",
+        **environ,
+    }
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:app.gunicorn_config", *arguments]
+    log = folder / "log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, env=environment, cwd="/", stdout=stream, stderr=stream, text=True)
+    return Server(process, folder / "a.sock", log)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_diabetes
 
-from .conftest import CHECKOUT, ZOO, digest, example, manifest
+from .conftest import CHECKOUT, ZOO, digest, example, write_manifest
 from .process import Server
 from .zoo import MIXED_ROW
 
@@ -53,7 +53,7 @@ def pair(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pai
     folder = tmp_path_factory.mktemp("pair")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
     slot = {"SLIPWAY_SLOT": "a", "SLIPWAY_RUN": str(folder), "SLIPWAY_MODELS": str(models), "SLIPWAY_WORKERS": "1"}
-    deployed = {"SLIPWAY_DEPLOYMENT": str(manifest(models, folder, ZOO, "iris"))}
+    deployed = {"SLIPWAY_DEPLOYMENT": str(write_manifest(models, folder, *ZOO, default="iris"))}
     named = [f"{name}={digest(name)}" for name in ZOO]
     gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:app.gunicorn_config"]
     scoring = [sys.executable, str(Path(__file__).with_name("mlflow_server.py")), str(folder / "mlflow.sock")]

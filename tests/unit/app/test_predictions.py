@@ -162,7 +162,7 @@ def test_draining_hides_no_other_failing_check(serve: Serve, tmp_path: Path) -> 
 
 
 def test_what_would_wait_too_long_is_refused_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.core.serving.QUEUE_LIMIT", 1)
+    monkeypatch.setattr("app.core.scoring.QUEUE_LIMIT", 1)
     client = serve("slow")
     assert _ready(client).status_code == 200
     running = threading.Thread(target=lambda: client.post("/predict", json={"seconds": 1.0}))

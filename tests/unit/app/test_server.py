@@ -2,13 +2,11 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +16,9 @@ from sklearn.datasets import load_diabetes
 
 from contract import HEADERS
 
-from .conftest import CHECKOUT, Deploy, digest
-from .process import Server
+from .conftest import CHECKOUT, Start, digest
 
 FRAME = load_diabetes(as_frame=True).data.head(20)
-
-
-Start = Callable[..., Server]
-
-
-@pytest.fixture
-def start(models: Path, deploy: Deploy, tmp_path: Path) -> Iterator[Start]:
-    started: list[Server] = []
-
-    def run(*names: str, arguments: tuple[str, ...] = (), **options: Any) -> Server:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(CHECKOUT),
-            "SLIPWAY_SLOT": "a",
-            "SLIPWAY_RUN": str(tmp_path),
-            "SLIPWAY_DEPLOYMENT": str(deploy(*names, **options)),
-            "SLIPWAY_MODELS": str(models),
-            "SLIPWAY_WORKERS": "2",
-        }
-        command = [sys.executable, "-m", "gunicorn", "-c", "python:app.gunicorn_config", *arguments]
-        log = tmp_path / "log"
-        with log.open("w") as stream:
-            process = subprocess.Popen(command, env=environment, cwd="/", stdout=stream, stderr=stream, text=True)
-        started.append(Server(process, tmp_path / "a.sock", log))
-        return started[-1]
-
-    yield run
-    for server in started:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
 
 
 def test_it_becomes_ready_answers_as_the_offline_model_stops_and_starts_again(start: Start, models: Path) -> None:

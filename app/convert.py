@@ -1,0 +1,154 @@
+"""Compiles one model and judges the result: `python3 -m app.convert MODEL FOLDER`, started by app.compile.
+
+A process of its own, because a converter may crash, hang, or take all memory. It writes decision.json, and model.onnx
+if that is to be used, into FOLDER.
+"""
+
+import contextlib
+import hashlib
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app import settings
+from app.core import decision as decisions
+from app.core import deployment
+from app.core.decision import Decision, Recipe
+
+if TYPE_CHECKING:
+    import pandas
+
+    from app.core.conversion import Candidate
+    from app.core.deployment import ModelVersion
+    from app.core.scorer import Native, Scorer
+
+MEMORY_SHARE = 0.4  # of the machine's, for data of this process
+FASTER = 1.1  # at least, on average over one row and many
+BATCHES = (1, 64)
+TIMED = 30
+UNTRIED = "nothing converted it"
+PACKAGES = ("mlflow-skinny", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
+
+
+def judge(version: "ModelVersion", folder: Path, target: Path) -> Decision:
+    """Writes `model.onnx` into `target` and says so, or says why the original serves."""
+    from app.core import conversion, scorer, trial
+    from app.core.model import load_folder
+
+    started = time.monotonic()
+    native = scorer.native(load_folder(folder))
+    try:
+        conversion.refuse(native)
+        pool = examples(version, native)
+    except conversion.NotConvertibleError as error:
+        return decisions.native(str(error))
+    frame = trial.rows(native, pool)
+    best = decisions.native(UNTRIED)
+    for candidate in conversion.candidates(native, pool):
+        found = decisions.native(candidate) if isinstance(candidate, str) else _try(candidate, native, pool, frame)
+        best = _better(best, found)
+        if found.kind == "compiled":
+            assert not isinstance(candidate, str)
+            (target / decisions.MODEL).write_bytes(candidate.model)
+            break
+    return replace(best, seconds=round(time.monotonic() - started, 1), versions=_versions())
+
+
+def examples(version: "ModelVersion", native: "Native") -> "pandas.DataFrame":
+    """The input example and the golden set as enforced rows."""
+    import pandas
+
+    from app.core.conversion import NotConvertibleError
+    from app.core.model import parse
+
+    bodies = [version.expected.input] + ([version.golden.input] if version.golden else [])
+    frames = []
+    for body in bodies:
+        data, _ = native.enforce(parse(body, native.pyfunc).data)
+        frames.append(data)
+    pool = pandas.concat(frames, ignore_index=True)
+    if pool.isna().any(axis=None):
+        pool = pool.dropna(ignore_index=True)
+    if pool.empty:
+        raise NotConvertibleError("its examples have no row without nulls to try it on")
+    return pool
+
+
+def _better(best: Decision, found: Decision) -> Decision:
+    """The way that came further; of two that came as far, the first, which says most about the model."""
+
+    def far(decision: Decision) -> tuple[bool, bool, bool]:
+        return decision.kind == "compiled", bool(decision.speed), bool(decision.rows_checked)
+
+    return found if best.reason == UNTRIED or far(found) > far(best) else best
+
+
+def _try(candidate: "Candidate", native: "Native", pool: "pandas.DataFrame", frame: "pandas.DataFrame") -> Decision:
+    from app.core import trial
+    from app.core.compiled import Compiled
+    from app.expect import TOLERANCE
+
+    recipe = Recipe(prefix=candidate.prefix, feed=candidate.feed, sha256=hashlib.sha256(candidate.model).hexdigest())
+    hopeful = Decision(kind="compiled", reason="", recipe=recipe)
+    try:
+        compiled = Compiled(native, candidate.model, hopeful)
+        largest, classes = trial.difference(native, compiled, frame)
+    except Exception as error:  # ONNX Runtime's own
+        return decisions.native(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    facts: dict[str, Any] = {"tolerance": TOLERANCE, "rows_checked": len(frame), "largest_difference": largest}
+    if classes:
+        return decisions.native(f"compiled, it gave another class for {classes} of {len(frame)} rows", **facts)
+    if not largest <= TOLERANCE:
+        return decisions.native(f"compiled, it differs by {largest:.2g}, more than {TOLERANCE:g}", **facts)
+    speed = {str(rows): _speed(native, compiled, pool, rows) for rows in BATCHES}
+    facts["speed"] = {rows: round(ratio, 2) for rows, ratio in speed.items()}
+    average = speed[str(BATCHES[0])] * speed[str(BATCHES[1])]
+    if average < FASTER**2:
+        return decisions.native("compiled, it is not faster", **facts)
+    return replace(hopeful, reason=f"agrees on {len(frame)} rows and is faster", **facts)
+
+
+def _speed(native: "Native", compiled: "Scorer", pool: "pandas.DataFrame", rows: int) -> float:
+    """How many times as fast the compiled model is, each given what it takes fastest."""
+    import pandas
+
+    frame = pandas.concat([pool] * (rows // len(pool) + 1), ignore_index=True).head(rows)
+    matrix = frame.to_numpy(dtype=float) if compiled.takes_matrix else None
+    return _seconds(native, frame, matrix) / _seconds(compiled, frame, matrix)
+
+
+def _seconds(scorer: "Scorer", frame: Any, matrix: Any) -> float:
+    data = matrix if scorer.takes_matrix else frame
+    return _fastest(lambda: scorer.predict(data))
+
+
+def _fastest(call: Callable[[], Any]) -> float:
+    seconds = []
+    for _ in range(TIMED):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def main(name: str, target: str) -> None:
+    memory = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MEMORY_SHARE)
+    with contextlib.suppress(OSError, ValueError):  # the unit may forbid it: its MemoryMax then bounds this process
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    here = settings.read(os.environ)
+    version = next(each for each in deployment.read(here.deployment).models if each.name == name)
+    decisions.write(Path(target), judge(version, here.models / version.digest, Path(target)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,194 @@
+"""Workers that end, clients that leave, more load than there is time for: what was accepted is answered."""
+
+import collections
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from .conftest import Start
+from .process import Server
+from .wire import Wire, get, post
+
+
+class Load:
+    """Clients that ask over kept connections, one request after the other; told to close, they connect again."""
+
+    def __init__(self, server: Server, body: Any, clients: int) -> None:
+        self.server, self.body = server, body
+        self.statuses: collections.Counter[int] = collections.Counter()
+        self.seconds: list[float] = []
+        self.lost: list[str] = []
+        self.stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self) -> None:
+        wire: Wire | None = None
+        while not self.stopped.is_set():
+            if wire is None:
+                try:
+                    wire = Wire(self.server.socket)
+                except OSError:  # it has stopped listening: nothing was accepted
+                    return
+            started = time.monotonic()
+            try:
+                wire.send(post("/predict", self.body))
+                reply = wire.reply()
+            except (OSError, EOFError) as error:
+                self.lost.append(f"{type(error).__name__} after {time.monotonic() - started:.3f} s")
+                wire = None
+                continue
+            self.statuses[reply.status] += 1
+            if reply.status == 200:
+                self.seconds.append(time.monotonic() - started)
+            if reply.headers["Connection"] == "close":
+                wire.close()
+                wire = None
+
+    def end(self) -> None:
+        self.stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def _workers(server: Server) -> set[int]:
+    found = set()
+    for _ in range(200):
+        wire = Wire(server.socket)
+        wire.send(get("/version"))
+        found |= {worker["pid"] for worker in wire.reply().json["workers"]}
+        wire.close()
+        if len(found) >= 2:
+            break
+    return found
+
+
+def test_a_stop_under_load_loses_no_request(start: Start) -> None:
+    server = start("diabetes")
+    server.wait_ready()
+    row = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), 0.01)
+    load = Load(server, row, clients=12)
+    while load.statuses[200] < 100:
+        time.sleep(0.05)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(30) == 0
+    load.end()
+    assert load.lost == []
+    assert set(load.statuses) == {200}
+
+
+def test_workers_that_are_replaced_under_load_lose_no_request(start: Start) -> None:
+    server = start("diabetes")
+    server.wait_ready()
+    before = _workers(server)
+    row = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), 0.01)
+    load = Load(server, row, clients=8)
+    server.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + 60
+    while _workers(server) & before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    load.end()
+    assert not _workers(server) & before
+    assert load.lost == []
+    assert set(load.statuses) == {200}
+    assert server.stop() == 0
+
+
+def test_a_killed_worker_costs_only_what_it_held_and_another_takes_its_place(start: Start) -> None:
+    server = start("diabetes")
+    server.wait_ready()
+    row = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), 0.01)
+    load = Load(server, row, clients=8)
+    while load.statuses[200] < 50:
+        time.sleep(0.05)
+    victim, *_ = before = sorted(_workers(server))
+    os.kill(victim, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while (now := _workers(server)) <= set(before) and time.monotonic() < deadline:
+        assert Server.ask(server, "GET", "/readyz")[0] == 200
+        time.sleep(0.1)
+    count = load.statuses[200]
+    while load.statuses[200] < count + 100:
+        time.sleep(0.05)
+    load.end()
+    assert victim not in now
+    assert len(load.lost) <= 8, "one per connection at most"
+    assert set(load.statuses) == {200}
+    assert server.stop() == 0
+
+
+def test_a_client_that_leaves_during_its_predict_harms_nobody(start: Start) -> None:
+    server = start("slow", environ={"SLIPWAY_WORKERS": "1"})
+    server.wait_ready()
+    leaving = [Wire(server.socket) for _ in range(5)]
+    for wire in leaving:
+        wire.send(post("/predict", {"seconds": 0.4}))
+    time.sleep(0.2)
+    for wire in leaving:
+        wire.close()
+    started = time.monotonic()
+    assert server.ask("POST", "/predict", {"seconds": 0.0})[:2] == (200, {"predictions": [0.0]})
+    assert time.monotonic() - started < 1.5, "what nobody waits for is not computed"
+    assert server.stop() == 0
+
+
+def test_health_is_answered_while_a_predict_hangs_and_every_thread_waits(start: Start) -> None:
+    server = start("slow", environ={"SLIPWAY_WORKERS": "1"}, arguments=("--timeout", "5"))
+    server.wait_ready()
+    stuck = Wire(server.socket)
+    stuck.send(post("/predict", {"seconds": 3600}))
+    waiting = [Wire(server.socket) for _ in range(100)]
+    for wire in waiting:  # not plain, so each takes a thread of Flask's
+        wire.send(post("/predict", b'{"seconds": 0.0, "more": 1}'))
+    answered = 0
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            assert server.ask("GET", "/livez")[0] == 200
+            assert server.ask("GET", "/readyz")[0] == 200
+            answered += 1
+        except OSError:
+            break
+        if [line for line in server.lines() if "WORKER TIMEOUT" in line["message"]]:
+            break
+    assert answered > 10
+    with pytest.raises((EOFError, OSError)):
+        stuck.reply()
+    server.wait_ready()
+    assert server.ask("POST", "/predict", {"seconds": 0.0})[0] == 200
+    for wire in [stuck, *waiting]:
+        wire.close()
+    assert server.stop() == 0
+
+
+def test_more_load_than_there_is_time_for_is_refused_at_once_and_the_rest_waits_a_bounded_time(start: Start) -> None:
+    server = start("slow", environ={"SLIPWAY_WORKERS": "1"})
+    server.wait_ready()
+    before = _workers(server)
+    seconds = 0.05
+    for _ in range(5):  # the worker learns how slow the model is
+        assert server.ask("POST", "/predict", {"seconds": seconds})[0] == 200
+    load = Load(server, {"seconds": seconds}, clients=60)
+    while load.statuses[200] < 60:
+        time.sleep(0.05)
+    refused = Wire(server.socket)
+    refusals = []
+    for _ in range(50):
+        refused.send(post("/predict", {"seconds": seconds}))
+        reply = refused.reply()
+        if reply.status == 503:
+            refusals.append(reply)
+    load.end()
+    assert set(load.statuses) == {200, 503}
+    assert load.lost == []
+    assert max(load.seconds) < 4.0, "60 of them in a line would take 3 s at the least and ever more after that"
+    assert refusals
+    assert {reply.headers["Retry-After"] for reply in refusals} == {"1"}
+    assert refusals[0].json["error"]["code"] == "TEMPORARILY_UNAVAILABLE"
+    assert _workers(server) == before, "no worker died"
+    assert server.stop() == 0
