@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_diabetes
 
-from .conftest import CHECKOUT, ZOO, digest, example, write_manifest
+from .conftest import CHECKOUT, ZOO, digest, example, launch, write_manifest
 from .process import Server
 from .zoo import MIXED_ROW
 
@@ -51,34 +51,32 @@ def _post(server: Server, path: str, body: bytes, content_type: str) -> tuple[in
 @pytest.fixture(scope="module")
 def pair(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
-    slot = {"SLIPWAY_SLOT": "a", "SLIPWAY_RUN": str(folder), "SLIPWAY_MODELS": str(models), "SLIPWAY_WORKERS": "1"}
-    deployed = {"SLIPWAY_DEPLOYMENT": str(write_manifest(models, folder, *ZOO, default="iris"))}
-    named = [f"{name}={digest(name)}" for name in ZOO]
-    gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:app.gunicorn_config"]
-    scoring = [sys.executable, str(Path(__file__).with_name("mlflow_server.py")), str(folder / "mlflow.sock")]
-    with (folder / "ours").open("w") as ours, (folder / "theirs").open("w") as theirs:
-        started = [
-            subprocess.Popen(gunicorn, env=environment | slot | deployed, cwd="/", stdout=ours, stderr=ours, text=True),
-            subprocess.Popen([*scoring, str(models), *named], env=environment, stdout=theirs, stderr=theirs, text=True),
-        ]
     found = Pair(
-        Server(started[0], folder / "a.sock", folder / "ours"),
-        Server(started[1], folder / "mlflow.sock", folder / "theirs"),
+        launch(folder, models, write_manifest(models, folder, *ZOO, default="iris"), SLIPWAY_WORKERS="1"),
+        scoring_server(folder, models),
     )
     try:
-        found.ours.wait_ready()
+        found.ours.wait_ready(120)
         _wait(found.theirs)
         yield found
     finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.wait(30)
+        found.ours.end()
+        found.theirs.end()
+
+
+def scoring_server(folder: Path, models: Path) -> Server:
+    """MLflow's. `-P`, or the modules beside the script would stand in for the standard library's."""
+    script, socket, log = Path(__file__).with_name("mlflow_server.py"), folder / "mlflow.sock", folder / "mlflow.log"
+    named = [f"{name}={digest(name)}" for name in ZOO]
+    command = [sys.executable, "-P", str(script), str(socket), str(models), *named]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, text=True)
+    return Server(process, socket, log)
 
 
 def _wait(server: Server) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert server.process.poll() is None, server.log.read_text()
         with suppress(OSError):
