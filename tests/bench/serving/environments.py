@@ -74,7 +74,7 @@ def compile_lock(peer: str) -> None:
         constraints.flush()
         place = PEERS / peer
         words = ["--quiet", "--upgrade", "--no-header", "--no-annotate", "--only-binary", ":all:"]
-        files = ["-c", constraints.name, "-o", place / "requirements.txt", place / "requirements.in"]
+        files: list[str | Path] = ["-c", constraints.name, "-o", place / "requirements.txt", place / "requirements.in"]
         run(["uv", "pip", "compile", "--python-version", "3.11", *words, *files], timeout_seconds=UV_SECONDS, hint=HINT)
 
 

@@ -17,6 +17,7 @@ from tests.bench.serving.process import Address
 
 PACKAGE = "nghttp2-client"
 GRACE_SECONDS = 60.0
+PERIOD_SECONDS = 0.05  # h2load opens a period's connections at once: a short period makes the arrivals even
 REQUESTS = re.compile(
     r"^requests: (?P<total>\d+) total, (?P<started>\d+) started, (?P<done>\d+) done, (?P<succeeded>\d+) succeeded, "
     r"(?P<failed>\d+) failed, (?P<errored>\d+) errored, (?P<timeout>\d+) timeout$",
@@ -75,16 +76,15 @@ def closed_argv(
 def open_argv(request: Request, address: Address, log: Path, *, per_second: int, seconds: float) -> list[str]:
     """So many new connections a second, with one request each, whatever has been answered by then."""
     total = str(round(per_second * seconds))
-    return _argv(request, address, log, ["-n", total, "-c", total, "-r", str(per_second)])
+    rate = ["-r", str(max(1, round(per_second * PERIOD_SECONDS))), "--rate-period", f"{PERIOD_SECONDS * 1000:g}ms"]
+    return _argv(request, address, log, ["-n", total, "-c", total, *rate])
 
 
 def closed(
     request: Request, address: Address, folder: Path, *, connections: int, seconds: float, warm_up_seconds: float
 ) -> Load:
     log = folder / "load.log"
-    argv = closed_argv(
-        request, address, log, connections=connections, seconds=seconds, warm_up_seconds=warm_up_seconds
-    )
+    argv = closed_argv(request, address, log, connections=connections, seconds=seconds, warm_up_seconds=warm_up_seconds)
     return _measured(argv, log, seconds)
 
 

@@ -150,7 +150,9 @@ def _check(up: Running, about: Subject, first: int, rows: int) -> None:
     got = protocol.predictions(json.loads(answer.body))
     if not equal(got, about.answers[first : first + rows]):
         wanted = about.answers[first : first + rows]
-        raise UserError(f"{up.server.name} answers {got[:3]} for {about.case.name}, the model {wanted[:3]}", f"see {up.folder}")
+        raise UserError(
+            f"{up.server.name} answers {got[:3]} for {about.case.name}, the model {wanted[:3]}", f"see {up.folder}"
+        )
 
 
 def equal(got: Sequence[Any], wanted: Sequence[Any]) -> bool:

@@ -107,9 +107,7 @@ def wide() -> Made:
     return Ridge().fit(frame, target), frame
 
 
-MAKERS: dict[str, Callable[[], Made]] = {
-    each.__name__: each for each in (forest, boosting, text, logistic, wide)
-}
+MAKERS: dict[str, Callable[[], Made]] = {each.__name__: each for each in (forest, boosting, text, logistic, wide)}
 
 
 def ensure(step: Step) -> Path:

@@ -44,8 +44,7 @@ def moved(text: str, folder: Path, upstream: str, port: int) -> str:
     text = re.sub(r"(?m)^error_log .*;$", f"error_log {folder}/error.log warn;", text)
     text = re.sub(r"access_log syslog:\S+", f"access_log {folder}/access.log", text)
     text = re.sub(r"server unix:\S+/current\.sock", f"server {upstream}", text)
-    text = re.sub(r"listen \d+ ", f"listen 127.0.0.1:{port} ", text)
-    return text
+    return re.sub(r"listen \d+ ", f"listen 127.0.0.1:{port} ", text)
 
 
 def start(folder: Path, upstream: Address, ready: str) -> tuple[Process, Address]:

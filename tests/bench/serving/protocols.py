@@ -1,4 +1,4 @@
-"""How each kind of server is asked for a prediction, and where its answer stands: bodies are made once, before the load.
+"""How each kind of server is asked for a prediction, and where its answer stands.
 
 Everybody who may choose gets the body that `mlflow models serve` takes, so that nobody wins by a shorter request.
 """
@@ -33,19 +33,17 @@ def mlflow_body(data: Table) -> Any:
 
 
 def v2_body(data: Table) -> Any:
-    """A tensor per column, as https://mlserver.readthedocs.io/en/stable/user-guide/content-type.html has data frames."""
-    inputs = [
-        _tensor(name, [row[at] for row in data.rows]) for at, name in enumerate(data.columns)
-    ]  # fmt: skip
+    """A tensor per column: https://mlserver.readthedocs.io/en/stable/user-guide/content-type.html#pandas-dataframe"""
+    inputs = [_tensor(name, [row[at] for row in data.rows]) for at, name in enumerate(data.columns)]
     return {"parameters": {"content_type": "pd"}, "inputs": inputs}
 
 
 def _tensor(name: str, values: Sequence[Any]) -> dict[str, Any]:
     """MLServer joins the tensors of a batch by their own shape, so it is [rows, 1]."""
-    kind = {"datatype": "BYTES", "parameters": {"content_type": "str"}} if isinstance(values[0], str) else {
-        "datatype": "FP64"
-    }  # fmt: skip
-    return {"name": name, "shape": [len(values), 1], "data": list(values), **kind}
+    tensor = {"name": name, "shape": [len(values), 1], "data": list(values)}
+    if isinstance(values[0], str):
+        return {**tensor, "datatype": "BYTES", "parameters": {"content_type": "str"}}
+    return {**tensor, "datatype": "FP64"}
 
 
 def rows_body(data: Table) -> Any:

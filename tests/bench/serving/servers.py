@@ -7,12 +7,12 @@ rows are in slipway.py, for they start as its unit says.
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench.serving import protocols
 from tests.bench.serving.environments import PEERS
-from tests.bench.serving.process import Address
+from tests.bench.serving.process import Address, free_port
 from tests.bench.serving.protocols import Protocol, Table
 
 QUIET = {
@@ -91,7 +91,7 @@ def mlflow(place: Place) -> Start:
 
 def mlserver(place: Place, batching: Mapping[str, float] | None = None) -> Start:
     """MLServer reads a folder: its own settings, and the model's."""
-    ports = {"http_port": place.port, "grpc_port": place.port + 1, "metrics_port": place.port + 2}
+    ports = {"http_port": place.port, "grpc_port": free_port(), "metrics_port": free_port()}
     settings = {**ports, "host": "127.0.0.1", "debug": False, "parallel_workers": place.workers}
     model = {
         "name": "model",
@@ -136,21 +136,22 @@ def flask_gthread(place: Place) -> Start:
 
 
 MLFLOW = "mlflow models serve"
+
+_scoring = Server(name=MLFLOW, lock="mlflow", start=mlflow, protocol=protocols.MLFLOW, ready="/ping")
+_v2 = Server(name="MLServer", lock="mlserver", start=mlserver, protocol=protocols.V2, ready="/v2/models/model/ready")
+_bentoml = Server(name="BentoML", lock="bentoml", start=bentoml, protocol=protocols.ROWS, ready="/readyz")
+_litserve = Server(name="LitServe", lock="litserve", start=litserve, protocol=protocols.PREDICT, ready="/health")
+_fastapi = replace(_litserve, name="FastAPI, uvicorn", lock="fastapi", start=fastapi, on_socket=True)
+_flask = replace(_fastapi, name="Flask, gunicorn sync", lock="flask", start=flask_sync)
+
 PEER_SERVERS = (
-    Server(name=MLFLOW, lock="mlflow", start=mlflow, protocol=protocols.MLFLOW, ready="/ping"),
-    Server(name=f"{MLFLOW}, 1 worker", lock="mlflow", start=mlflow, protocol=protocols.MLFLOW, ready="/ping", workers=1),
-    Server(name="MLServer", lock="mlserver", start=mlserver, protocol=protocols.V2, ready="/v2/models/model/ready"),
-    Server(
-        name="MLServer, batching",
-        lock="mlserver",
-        start=mlserver_batching,
-        protocol=protocols.V2,
-        ready="/v2/models/model/ready",
-        batching=True,
-    ),
-    Server(name="BentoML, batching", lock="bentoml", start=bentoml, protocol=protocols.ROWS, ready="/readyz", batching=True),
-    Server(name="LitServe, batching", lock="litserve", start=litserve, protocol=protocols.PREDICT, ready="/health", batching=True),
-    Server(name="FastAPI, uvicorn", lock="fastapi", start=fastapi, protocol=protocols.PREDICT, ready="/health", on_socket=True),
-    Server(name="Flask, gunicorn sync", lock="flask", start=flask_sync, protocol=protocols.PREDICT, ready="/health", on_socket=True),
-    Server(name="Flask, gunicorn gthread", lock="flask", start=flask_gthread, protocol=protocols.PREDICT, ready="/health", on_socket=True),
-)  # fmt: skip
+    _scoring,
+    replace(_scoring, name=f"{MLFLOW}, 1 worker", workers=1),
+    _v2,
+    replace(_v2, name="MLServer, batching", start=mlserver_batching, batching=True),
+    replace(_bentoml, name="BentoML, batching", batching=True),
+    replace(_litserve, name="LitServe, batching", batching=True),
+    _fastapi,
+    _flask,
+    replace(_flask, name="Flask, gunicorn gthread", start=flask_gthread),
+)

@@ -49,7 +49,7 @@ def moved(root: Path) -> dict[str, dict[str, Any]]:
 
 def rendered(root: Path) -> str:
     """The shipped unit with the node's paths below `root`."""
-    environment = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)  # noqa: S701
+    environment = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)
     return environment.from_string(UNIT.read_text()).render(contract=moved(root))
 
 
@@ -71,12 +71,16 @@ def parse(text: str, python: str) -> Unit:
 def release_digest() -> str:
     """Names the code that is measured, as a release's digest would."""
     sources = sorted((CHECKOUT / "app").rglob("*.py"))
-    return canonical.sha256(canonical.json_bytes({str(path.relative_to(CHECKOUT)): path.read_text() for path in sources}))
+    return canonical.sha256(
+        canonical.json_bytes({str(path.relative_to(CHECKOUT)): path.read_text() for path in sources})
+    )
 
 
 def expected(model: Path) -> Any:
     """The manifest's expectation, computed by the release as a real deployment's is."""
-    done = run([sys.executable, "-m", "app.expect", model], env={"PYTHONPATH": str(CHECKOUT)}, timeout_seconds=PREPARE_SECONDS)
+    done = run(
+        [sys.executable, "-m", "app.expect", model], env={"PYTHONPATH": str(CHECKOUT)}, timeout_seconds=PREPARE_SECONDS
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -135,8 +139,6 @@ def servers() -> list[Server]:
     """Native first; compiled where this checkout can compile."""
     rows = [(NATIVE, native), (COMPILED, compiled)] if compiles() else [(NATIVE, native)]
     return [
-        Server(
-            name=name, lock="", start=how, protocol=protocols.MLFLOW, ready="/readyz", batching=True, on_socket=True
-        )
+        Server(name=name, lock="", start=how, protocol=protocols.MLFLOW, ready="/readyz", batching=True, on_socket=True)
         for name, how in rows
     ]

@@ -18,7 +18,7 @@ class Predictor:
     def __init__(self) -> None:
         self.model = mlflow.sklearn.load_model(os.environ["BENCH_MODEL"])
 
-    @bentoml.api(batchable=True, max_batch_size=1000)
+    @bentoml.api(batchable=True, max_batch_size=1000)  # type: ignore[untyped-decorator]
     def predict(self, rows: np.ndarray) -> np.ndarray:
         answers: np.ndarray = self.model.predict(pandas.DataFrame(rows, columns=COLUMNS))
         return answers

@@ -1,6 +1,7 @@
 """The model behind LitServe, batching as https://lightning.ai/docs/litserve/features/batching recommends."""
 
 import os
+from itertools import pairwise
 from typing import Any
 
 import litserve
@@ -8,7 +9,7 @@ import mlflow.sklearn
 import pandas
 
 
-class Predictor(litserve.LitAPI):
+class Predictor(litserve.LitAPI):  # type: ignore[misc]
     def setup(self, device: str) -> None:
         self.model = mlflow.sklearn.load_model(os.environ["BENCH_MODEL"])
 
@@ -24,7 +25,7 @@ class Predictor(litserve.LitAPI):
         ends = [0]
         for frame in x:
             ends.append(ends[-1] + len(frame))
-        return [answers[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+        return [answers[start:end] for start, end in pairwise(ends)]
 
     def unbatch(self, output: list[list[Any]]) -> list[list[Any]]:
         return output
