@@ -17,6 +17,7 @@ from tests.bench.serving.process import Address
 
 PACKAGE = "nghttp2-client"
 GRACE_SECONDS = 60.0
+WINDOW_SECONDS = 20.0
 PERIOD_SECONDS = 0.05  # h2load opens a period's connections at once: a short period makes the arrivals even
 REQUESTS = re.compile(
     r"^requests: (?P<total>\d+) total, (?P<started>\d+) started, (?P<done>\d+) done, (?P<succeeded>\d+) succeeded, "
@@ -78,6 +79,16 @@ def open_argv(request: Request, address: Address, log: Path, *, per_second: int,
     total = str(round(per_second * seconds))
     rate = ["-r", str(max(1, round(per_second * PERIOD_SECONDS))), "--rate-period", f"{PERIOD_SECONDS * 1000:g}ms"]
     return _argv(request, address, log, ["-n", total, "-c", total, *rate])
+
+
+def window(seconds: float, connections: int, alone_ms: float) -> float:
+    """Seconds of load in which even a server that does one request at a time answers each connection, up to a limit.
+
+    `alone_ms` is a request's time on a single connection: a wide row takes some servers a third of a second, and a
+    short look at 64 of them would see no answer at all.
+    """
+    needed = 0.0 if math.isnan(alone_ms) else connections * alone_ms / 1000
+    return max(seconds, min(needed, WINDOW_SECONDS))
 
 
 def closed(

@@ -1,6 +1,7 @@
 """One server with one model: started, shown to answer as the offline model, loaded, weighed, and ended."""
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -106,7 +107,7 @@ def cell(server: Server, setup: Setup, about: Subject, step: Step) -> Cell:
         step.say(f"{about.case.name}: {server.name}: checking its answers")
         verify(up, about)
         request = request_file(up, about.rows.part(0, about.case.rows))
-        loads = {}
+        loads: dict[int, Load] = {}
         for connections in setup.connections:
             step.say(f"{about.case.name}: {server.name}: {connections} connections")
             loads[connections] = load.closed(
@@ -114,7 +115,7 @@ def cell(server: Server, setup: Setup, about: Subject, step: Step) -> Cell:
                 up.address,
                 up.folder,
                 connections=connections,
-                seconds=setup.seconds,
+                seconds=load.window(setup.seconds, connections, loads[1].p50_ms if 1 in loads else math.nan),
                 warm_up_seconds=WARM_UP_SECONDS,
             )
         return Cell(

@@ -5,6 +5,7 @@ They are kept outside the checkout under a digest of this module and of the vers
 
 import hashlib
 import json
+import logging
 import shutil
 import sys
 import time
@@ -18,6 +19,7 @@ import mlflow.pyfunc
 import mlflow.sklearn
 import numpy
 import pandas
+from mlflow.environment_variables import MLFLOW_UV_AUTO_DETECT
 from mlflow.models import infer_signature
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, make_regression
@@ -32,7 +34,7 @@ from ops.steps import Step
 from tests.bench.serving.environments import CHECKOUT, cache_folder, shared_versions
 
 SLOW_ROW_SECONDS = 0.02
-ROWS_KEPT = 1000
+ROWS_AT_LEAST = 32
 
 Made = tuple[Any, pandas.DataFrame]
 """A fitted model and rows to ask it about."""
@@ -121,6 +123,8 @@ def ensure(step: Step) -> Path:
             half = cache / f".{home.name}.new"
             shutil.rmtree(half, ignore_errors=True)
             half.mkdir(parents=True)
+            logging.getLogger("mlflow").setLevel(logging.ERROR)  # its warnings of pickled models are not news here
+            MLFLOW_UV_AUTO_DETECT.set(False)  # the checkout's own lock is no part of a model
             for name, make in MAKERS.items():
                 step.say(f"training {name}")
                 save(half, name, *make())
@@ -130,7 +134,8 @@ def ensure(step: Step) -> Path:
 
 
 def save(folder: Path, name: str, model: Any, frame: pandas.DataFrame) -> None:
-    rows = frame.sample(ROWS_KEPT, replace=True, random_state=0).reset_index(drop=True)
+    kept = max(case.rows for case in CASES if case.model == name)
+    rows = frame.sample(max(kept, ROWS_AT_LEAST), replace=True, random_state=0).reset_index(drop=True)
     mlflow.sklearn.save_model(
         model,
         folder / name,
