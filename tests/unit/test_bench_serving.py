@@ -128,7 +128,8 @@ def test_goals_are_against_the_best_peer_and_say_met_or_missed() -> None:
     compiled = "forest: Slipway, compiled:"
     assert found[f"{compiled} rate at 1 against mlflow models serve"].figure == pytest.approx(3000 / 59)
     late = found[f"{compiled} p99 at 64 against best peer"]
-    assert (late.figure, late.met) == (pytest.approx(4 / 10), False), "the best p99 is the one-worker row's 10 ms"
+    assert late.figure == pytest.approx(4 / 10), "the best p99 is the one-worker row's 10 ms"
+    assert not late.met
     memory = found["forest: Slipway: memory per worker, beside mlflow models serve's"]
     assert (memory.figure, memory.target, memory.met) == (100, 250, True)
     assert not [what for what in found if what.startswith("text")], "what was not measured is not judged"
@@ -149,7 +150,7 @@ def test_the_tables_ratio_is_to_mlflow_and_a_missed_goal_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.0421, "0.042"), (3.14159, "3.14"), (27.12, "27.1"), (1480.4, "1480"), (0, "0"), (math.nan, "-")],
+    [(0.04214, "0.0421"), (3.14159, "3.14"), (27.12, "27.1"), (1480.4, "1480"), (0, "0"), (math.nan, "-")],
 )
 def test_a_number_shows_what_matters(value: float, shown: str) -> None:
     assert report.number(value) == shown

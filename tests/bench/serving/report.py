@@ -44,7 +44,7 @@ def _columns(cell: Cell, base: Cell | None, at: int) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that matter: 0.042, 3.14, 27.1, 1480. Nothing for what was not measured."""
+    """Three digits that matter: 0.0421, 3.14, 27.1, 1480. Nothing for what was not measured."""
     if math.isnan(value):
         return "-"
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}" if 0 < value < 100 else f"{value:.0f}"
