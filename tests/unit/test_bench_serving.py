@@ -53,7 +53,7 @@ def test_every_peer_has_a_lock_with_exact_versions_and_nothing_else_has_a_folder
 def test_a_peer_runs_models_with_the_libraries_that_made_them(peer: str) -> None:
     ours = environments.shared_versions((environments.CHECKOUT / "uv.lock").read_text())
     theirs = environments.pinned(environments.lock_file(peer).read_text())
-    assert theirs["scikit-learn"] == ours["scikit-learn"], "run `python -m tests.bench.serving.environments`"
+    assert theirs["scikit-learn"] == ours["scikit-learn"], "run `make bench ARGS=--lock`"
 
 
 def test_another_lock_or_another_python_is_another_environment() -> None:
@@ -146,6 +146,12 @@ def test_the_tables_ratio_is_to_mlflow_and_a_missed_goal_says_so() -> None:
         [targets.Goal(what="a", figure=1.0, target=2.0), targets.Goal(what="b", figure=3, target=2)]
     )
     assert [line.split()[-1] for line in text.splitlines()] == ["MISSED", "met"]
+
+
+def test_the_distance_to_the_bare_echo_is_a_share_of_its_rate() -> None:
+    cells = {("forest", slipway.NATIVE): cell(50, 900, 3000), ("forest", slipway.ECHO): cell(100, 9000, 30000)}
+    assert report.distances(cells) == "forest: Slipway: of the bare echo's rate at 1: 50%, 16: 10%, 64: 10%"
+    assert not report.distances({("forest", slipway.NATIVE): cell(1, 2, 3)})
 
 
 @pytest.mark.parametrize(

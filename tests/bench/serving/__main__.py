@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ops.errors import UserError, interruptible, reported
 from ops.steps import Step, Steps
-from tests.bench.serving import measure, models, nginx, overload, report, servers, slipway, targets
+from tests.bench.serving import environments, measure, models, nginx, overload, report, servers, slipway, targets
 from tests.bench.serving.environments import CHECKOUT
 from tests.bench.serving.measure import CONNECTIONS, Cell, Setup, Subject
 from tests.bench.serving.models import CASES
@@ -33,6 +33,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="of load per figure, after a second of warming up")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="worker processes of each")
     parser.add_argument("--direct", action="store_true", help="no Nginx in front of anybody")
+    parser.add_argument("--lock", action="store_true", help="resolve the peers' locks anew, and measure nothing")
     parser.add_argument("--json", type=Path, default=JSON_FILE, help="where the figures go")
     return parser.parse_args(words)
 
@@ -70,6 +71,12 @@ def one_round(
     return cells
 
 
+def relock(steps: Steps) -> None:
+    for peer in sorted({server.lock for server in servers.PEER_SERVERS}):
+        with steps.step(f"lock of {peer}"):
+            environments.compile_lock(peer)
+
+
 def header(setup: Setup, runs: int) -> str:
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     front = "all behind Nginx as the node has it" if setup.behind_nginx else "no Nginx in front of anybody"
@@ -96,7 +103,7 @@ def perform(given: argparse.Namespace, steps: Steps) -> None:
             rounds.append(one_round(setup, rows, subjects, left_out, step))
     cells = targets.medians(rounds)
     goals = targets.goals(cells)
-    parts = [header(setup, given.runs), report.table(cells)]
+    parts = [header(setup, given.runs), report.table(cells), report.distances(cells)]
     under = None
     if OVERLOAD in names and rows[0].name == slipway.NATIVE:
         with steps.step(OVERLOAD) as step:
@@ -104,7 +111,11 @@ def perform(given: argparse.Namespace, steps: Steps) -> None:
         goals += overload.goals(under)
         parts.append(report.overload_lines(under))
     parts.append(report.goal_lines(goals))
-    print("\n\n".join([*parts, *(f"left out: {case}: {name}: {why}" for (case, name), why in left_out.items())]))
+    print(
+        "\n\n".join(
+            [*filter(None, parts), *(f"left out: {case}: {name}: {why}" for (case, name), why in left_out.items())]
+        )
+    )
     write(given.json, setup, before, cells, goals, under, left_out)
 
 
@@ -132,7 +143,11 @@ def write(
 def main() -> None:
     interruptible()
     with reported("make bench"):
-        perform(arguments(), Steps())
+        given, steps = arguments(), Steps()
+        if given.lock:
+            relock(steps)
+        else:
+            perform(given, steps)
 
 
 if __name__ == "__main__":

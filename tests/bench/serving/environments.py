@@ -2,7 +2,7 @@
 
 Each has its own, because their pins contradict each other; what they share, the libraries that the model files need,
 is held to the versions of our `uv.lock`, or a slower scikit-learn would be measured as a slower server.
-`python -m tests.bench.serving.environments` writes the locks anew.
+`make bench ARGS=--lock` writes the locks anew.
 """
 
 import hashlib
@@ -76,9 +76,3 @@ def compile_lock(peer: str) -> None:
         words = ["--quiet", "--upgrade", "--no-header", "--no-annotate", "--only-binary", ":all:"]
         files: list[str | Path] = ["-c", constraints.name, "-o", place / "requirements.txt", place / "requirements.in"]
         run(["uv", "pip", "compile", "--python-version", "3.11", *words, *files], timeout_seconds=UV_SECONDS, hint=HINT)
-
-
-if __name__ == "__main__":
-    for folder in sorted(PEERS.iterdir()):
-        if (folder / "requirements.in").exists():
-            compile_lock(folder.name)

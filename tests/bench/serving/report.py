@@ -9,6 +9,7 @@ from tests.bench.serving.measure import Cell
 from tests.bench.serving.models import CASES
 from tests.bench.serving.overload import Overload
 from tests.bench.serving.servers import MLFLOW
+from tests.bench.serving.slipway import COMPILED, ECHO, NATIVE
 from tests.bench.serving.targets import Goal, Key
 
 NAME = 28
@@ -48,6 +49,17 @@ def number(value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}" if 0 < value < 100 else f"{value:.0f}"
+
+
+def distances(cells: Mapping[Key, Cell]) -> str:
+    """How far Slipway is from its worker's bare echo, by model and connections: what a prediction costs beside HTTP."""
+    lines = []
+    for (case, server), cell in cells.items():
+        bare = cells.get((case, ECHO))
+        if bare and server in (NATIVE, COMPILED):
+            shares = [f"{at}: {cell.loads[at].rate / load.rate:.0%}" for at, load in bare.loads.items() if load.rate]
+            lines.append(f"{case}: {server}: of the bare echo's rate at {', '.join(shares)}")
+    return "\n".join(lines)
 
 
 def goal_lines(goals: Sequence[Goal]) -> str:

@@ -53,7 +53,10 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """`lock` names its folder below peers/; `workers` is fixed where the row says so, else the run's."""
+    """`lock` names its folder below peers/; `workers` is fixed where the row says so, else the run's.
+
+    An `echo` answers no prediction: it is a floor to stand beside, not a peer.
+    """
 
     name: str
     lock: str
@@ -63,6 +66,7 @@ class Server:
     batching: bool = False
     on_socket: bool = False
     workers: int | None = None
+    echo: bool = False
 
     def address(self, place: Place) -> Address:
         return Address(socket=place.socket) if self.on_socket else Address(port=place.port)

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ UNIT = CHECKOUT / "cloud-init/files/etc/systemd/system/model-server@.service.j2"
 SLOT = "a"
 NATIVE = "Slipway"
 COMPILED = "Slipway, compiled"
+ECHO = "bare echo, same worker"
+ECHO_CONFIG = "tests.bench.serving.echo"
 PREPARE_SECONDS = 300
 
 
@@ -131,14 +133,30 @@ def compiled(place: Place) -> Start:
     return start(place, compiled=True)
 
 
+def echo(place: Place) -> Start:
+    """The same start, with an application that does nothing."""
+    as_shipped = native(place)
+    return replace(as_shipped, argv=[word.replace("app.gunicorn_config", ECHO_CONFIG) for word in as_shipped.argv])
+
+
 def compiles() -> bool:
     return (CHECKOUT / "app/compile.py").exists()
 
 
 def servers() -> list[Server]:
-    """Native first; compiled where this checkout can compile."""
-    rows = [(NATIVE, native), (COMPILED, compiled)] if compiles() else [(NATIVE, native)]
-    return [
-        Server(name=name, lock="", start=how, protocol=protocols.MLFLOW, ready="/readyz", batching=True, on_socket=True)
-        for name, how in rows
-    ]
+    """Native first; compiled where this checkout can compile; the echo last, which is no server of models."""
+    ours = Server(
+        name=NATIVE,
+        lock="",
+        start=native,
+        protocol=protocols.MLFLOW,
+        ready="/readyz",
+        batching=True,
+        on_socket=True,
+    )
+    rows = [ours]
+    if compiles():
+        rows.append(replace(ours, name=COMPILED, start=compiled))
+    if (CHECKOUT / "app/loop").exists():
+        rows.append(replace(ours, name=ECHO, start=echo, echo=True))
+    return rows
