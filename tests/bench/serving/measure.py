@@ -65,6 +65,7 @@ class Cell:
     ready_seconds: float
     pss_mib: float
     workers: int
+    note: str = ""
 
 
 def subject(setup: Setup, case: Case) -> Subject:
@@ -124,6 +125,7 @@ def cell(server: Server, setup: Setup, about: Subject, step: Step) -> Cell:
             ready_seconds=up.ready_seconds,
             pss_mib=up.process.pss_mib(),
             workers=server.workers or setup.workers,
+            note=server.note(up.folder) if server.note else "",
         )
 
 

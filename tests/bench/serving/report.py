@@ -35,7 +35,7 @@ def _block(name: str, what: str, cells: Mapping[str, Cell]) -> str:
         columns = "".join(f" | {_columns(cell, base, at)}" for at in connections)
         errors = sum(load.errors for load in cell.loads.values())
         lines.append(f"{server:<{NAME}}{columns} | {errors:>6} {cell.pss_mib:>5.0f} {cell.ready_seconds:>7.1f}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  {server}: {cell.note}" for server, cell in cells.items() if cell.note)])
 
 
 def _columns(cell: Cell, base: Cell | None, at: int) -> str:

@@ -55,6 +55,7 @@ class Start:
 class Server:
     """`lock` names its folder below peers/; `workers` is fixed where the row says so, else the run's.
 
+    `note` reads from a start's folder what one should know of its figures.
     An `echo` answers no prediction: it is a floor to stand beside, not a peer.
     """
 
@@ -67,6 +68,7 @@ class Server:
     on_socket: bool = False
     workers: int | None = None
     echo: bool = False
+    note: Callable[[Path], str] | None = None
 
     def address(self, place: Place) -> Address:
         return Address(socket=place.socket) if self.on_socket else Address(port=place.port)

@@ -56,10 +56,11 @@ def rendered(root: Path) -> str:
 
 
 def parse(text: str, python: str) -> Unit:
-    """Environment=, ExecStartPre= and ExecStart= of the unit, for slot `a`, with `python` for the node's."""
+    """Environment=, CacheDirectory=, ExecStartPre= and ExecStart= of the unit, for slot `a`, with `python` for its own."""
     lines = text.replace("%i", SLOT).splitlines()
-    pairs = [line.partition("=")[::2] for line in lines if re.match(r"(Environment|ExecStart(Pre)?)=", line)]
+    pairs = [line.partition("=")[::2] for line in lines if re.match(r"(Environment|CacheDirectory|Exec\w+)=", line)]
     env = dict(word.split("=", 1) for key, value in pairs if key == "Environment" for word in shlex.split(value))
+    env |= {"CACHE_DIRECTORY": f"/var/cache/{value}" for key, value in pairs if key == "CacheDirectory"}
 
     def commands(key: str) -> Iterable[list[str]]:
         for name, value in pairs:
@@ -118,6 +119,9 @@ def start(place: Place, *, compiled: bool) -> Start:
         "SLIPWAY_RUN": f"{root}{contract.PATHS.run}",
         "SLIPWAY_WORKERS": str(place.workers),
     }
+    if "CACHE_DIRECTORY" in env:
+        env["CACHE_DIRECTORY"] = f"{root}{env['CACHE_DIRECTORY']}"
+        Path(env["CACHE_DIRECTORY"]).mkdir(parents=True)
     cwd = Path(f"{root}{contract.PATHS.slots}") / SLOT
     for command in unit.before if compiled else []:
         run(command, env=env, cwd=cwd, timeout_seconds=PREPARE_SECONDS)
@@ -131,6 +135,14 @@ def native(place: Place) -> Start:
 
 def compiled(place: Place) -> Start:
     return start(place, compiled=True)
+
+
+def decided(folder: Path) -> str:
+    """Why the compiled row serves natively after all; empty when it does not."""
+    for path in folder.rglob("decision.json"):
+        found = json.loads(path.read_text())
+        return "" if found["kind"] == "compiled" else f"served natively: {found['reason']}"
+    return "served natively: nothing was decided"
 
 
 def echo(place: Place) -> Start:
@@ -156,7 +168,7 @@ def servers() -> list[Server]:
     )
     rows = [ours]
     if compiles():
-        rows.append(replace(ours, name=COMPILED, start=compiled))
+        rows.append(replace(ours, name=COMPILED, start=compiled, note=decided))
     if (CHECKOUT / "app/loop").exists():
         rows.append(replace(ours, name=ECHO, start=echo, echo=True))
     return rows

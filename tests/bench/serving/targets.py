@@ -50,6 +50,7 @@ def median_cell(cells: Sequence[Cell]) -> Cell:
         ready_seconds=statistics.median(cell.ready_seconds for cell in cells),
         pss_mib=statistics.median(cell.pss_mib for cell in cells),
         workers=cells[0].workers,
+        note=cells[-1].note,
     )
 
 
