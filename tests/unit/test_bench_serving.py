@@ -194,10 +194,11 @@ def test_slipway_starts_by_the_shipped_units_own_command_and_environment(tmp_pat
 
 def test_what_the_unit_runs_first_is_found_whether_or_not_it_may_fail() -> None:
     text = (
-        "Environment=A=1 B=2\nExecStartPre=-/usr/bin/python3 -m app.compile\nExecStart=/usr/bin/python3 -m gunicorn\n"
+        "Environment=A=1 B=2\nCacheDirectory=slipway\n"
+        "ExecStartPre=-/usr/bin/python3 -m app.compile\nExecStart=/usr/bin/python3 -m gunicorn\n"
     )
     unit = slipway.parse(text, "python")
-    assert unit.env == {"A": "1", "B": "2"}
+    assert unit.env == {"A": "1", "B": "2", "CACHE_DIRECTORY": "/var/cache/slipway"}
     assert unit.before == [["python", "-m", "app.compile"]]
 
 

@@ -56,11 +56,13 @@ def rendered(root: Path) -> str:
 
 
 def parse(text: str, python: str) -> Unit:
-    """Environment=, CacheDirectory=, ExecStartPre= and ExecStart= of the unit, for slot `a`, with `python` for its own."""
+    """Environment=, CacheDirectory=, ExecStartPre= and ExecStart= of slot `a`, with `python` for the node's."""
     lines = text.replace("%i", SLOT).splitlines()
     pairs = [line.partition("=")[::2] for line in lines if re.match(r"(Environment|CacheDirectory|Exec\w+)=", line)]
     env = dict(word.split("=", 1) for key, value in pairs if key == "Environment" for word in shlex.split(value))
-    env |= {"CACHE_DIRECTORY": f"/var/cache/{value}" for key, value in pairs if key == "CacheDirectory"}
+    for key, value in pairs:
+        if key == "CacheDirectory":  # systemd makes it, and tells where
+            env["CACHE_DIRECTORY"] = f"/var/cache/{value}"
 
     def commands(key: str) -> Iterable[list[str]]:
         for name, value in pairs:
