@@ -1,24 +1,18 @@
-"""`make bench`: Slipway and its peers side by side on this machine, with the figures that are to be reached.
-
-Servers take turns within each round, so that what else the machine does meets them all; a figure is the median of the
-rounds. Whoever fails or answers wrongly is named and left out, since a comparison lives on without one peer.
-"""
+"""`make bench`: Slipway and its peers side by side on this machine, with the figures that are to be reached."""
 
 import argparse
-import json
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ops.errors import UserError, interruptible, reported
-from ops.steps import Step, Steps
-from tests.bench.serving import environments, measure, models, nginx, overload, report, servers, slipway, targets
+from ops.steps import Steps
+from tests.bench.serving import environments, measure, models, nginx, servers, slipway
 from tests.bench.serving.environments import CHECKOUT
-from tests.bench.serving.measure import CONNECTIONS, Cell, Setup, Subject
+from tests.bench.serving.measure import CONNECTIONS, Setup
 from tests.bench.serving.models import CASES
+from tests.bench.serving.rounds import Run
 from tests.bench.serving.servers import Server
-from tests.bench.serving.targets import Goal, Key
 
 JSON_FILE = CHECKOUT / ".slipway" / "bench-serving.json"
 OVERLOAD = "overload"
@@ -54,37 +48,10 @@ def chosen_cases(names: str) -> list[str]:
     return wanted
 
 
-def one_round(
-    setup: Setup, rows: Sequence[Server], subjects: Sequence[Subject], left_out: dict[Key, str], step: Step
-) -> dict[Key, Cell]:
-    cells = {}
-    for about in subjects:
-        for server in rows:
-            key = (about.case.name, server.name)
-            if key in left_out:
-                continue
-            try:
-                cells[key] = measure.cell(server, setup, about, step)
-            except UserError as error:
-                left_out[key] = error.message
-                step.board.line(f"     left out: {about.case.name}: {server.name}: {error}")
-    return cells
-
-
 def relock(steps: Steps) -> None:
     for peer in sorted({server.lock for server in servers.PEER_SERVERS}):
         with steps.step(f"lock of {peer}"):
             environments.compile_lock(peer)
-
-
-def header(setup: Setup, runs: int) -> str:
-    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    front = "all behind Nginx as the node has it" if setup.behind_nginx else "no Nginx in front of anybody"
-    return (
-        f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, {os.cpu_count()} processors, load average {load}; "
-        f"{setup.workers} workers each, {front}; h2load over loopback, {setup.seconds:g} s per figure, "
-        f"medians of {runs}; ratio is to `{servers.MLFLOW}`"
-    )
 
 
 def perform(given: argparse.Namespace, steps: Steps) -> None:
@@ -96,48 +63,14 @@ def perform(given: argparse.Namespace, steps: Steps) -> None:
             models=home, workers=given.workers, seconds=given.seconds, connections=CONNECTIONS, behind_nginx=behind
         )
         subjects = [measure.subject(setup, case) for case in CASES if case.name in names]
-    left_out: dict[Key, str] = {}
-    before, rounds = os.getloadavg(), []
-    for number in range(1, given.runs + 1):
-        with steps.step(f"round {number} of {given.runs}") as step:
-            rounds.append(one_round(setup, rows, subjects, left_out, step))
-    cells = targets.medians(rounds)
-    goals = targets.goals(cells)
-    parts = [header(setup, given.runs), report.table(cells), report.distances(cells)]
-    under = None
-    if OVERLOAD in names and rows[0].name == slipway.NATIVE:
-        with steps.step(OVERLOAD) as step:
-            under = overload.measure(rows[0], setup, step)
-        goals += overload.goals(under)
-        parts.append(report.overload_lines(under))
-    parts.append(report.goal_lines(goals))
-    print(
-        "\n\n".join(
-            [*filter(None, parts), *(f"left out: {case}: {name}: {why}" for (case, name), why in left_out.items())]
-        )
-    )
-    write(given.json, setup, before, cells, goals, under, left_out)
-
-
-def write(
-    place: Path,
-    setup: Setup,
-    load_before: tuple[float, float, float],
-    cells: dict[Key, Cell],
-    goals: Sequence[Goal],
-    under: overload.Overload | None,
-    left_out: dict[Key, str],
-) -> None:
-    found = {
-        "load_average": {"before": load_before, "after": os.getloadavg()},
-        "behind_nginx": setup.behind_nginx,
-        "cells": report.as_json(cells),
-        "goals": [{**vars(goal), "met": goal.met} for goal in goals],
-        "overload": report.overload_json(under),
-        "left_out": [{"case": case, "server": name, "why": why} for (case, name), why in left_out.items()],
-    }
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(found, indent=2) + "\n")
+    run = Run(setup, rows, subjects)
+    overloaded = rows[0] if OVERLOAD in names and rows[0].name == slipway.NATIVE else None
+    try:
+        run.measure(given.runs, overloaded, steps)
+    finally:
+        if any(run.rounds) or run.overload:
+            print(run.text())
+            run.write(given.json)
 
 
 def main() -> None:

@@ -88,15 +88,15 @@ def overload_lines(found: Overload) -> str:
 def as_json(cells: Mapping[Key, Cell]) -> list[dict[str, Any]]:
     """JSON has no NaN: what was not measured is null."""
     return [
-        {"case": case, "server": server, **_nulled(dataclasses.asdict(cell))} for (case, server), cell in cells.items()
+        {"case": case, "server": server, **nulled(dataclasses.asdict(cell))} for (case, server), cell in cells.items()
     ]
 
 
-def _nulled(value: Any) -> Any:
+def nulled(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _nulled(each) for key, each in value.items()}
+        return {key: nulled(each) for key, each in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def overload_json(found: Overload | None) -> dict[str, Any] | None:
-    return _nulled(dataclasses.asdict(found)) if found else None
+    return nulled(dataclasses.asdict(found)) if found else None
