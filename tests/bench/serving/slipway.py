@@ -121,6 +121,7 @@ def start(place: Place, *, compiled: bool) -> Start:
         "SLIPWAY_RUN": f"{root}{contract.PATHS.run}",
         "SLIPWAY_WORKERS": str(place.workers),
     }
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # a release brings its byte code along, the `.venv` gets it from a start
     if "CACHE_DIRECTORY" in env:
         env["CACHE_DIRECTORY"] = f"{root}{env['CACHE_DIRECTORY']}"
         Path(env["CACHE_DIRECTORY"]).mkdir(parents=True)
