@@ -1,5 +1,6 @@
 """One server with one model: started, shown to answer as the offline model, loaded, weighed, and ended."""
 
+import http.client
 import json
 import math
 import shutil
@@ -82,9 +83,22 @@ def subject(setup: Setup, case: Case) -> Subject:
 
 @contextmanager
 def running(server: Server, setup: Setup, model: Path, rows: Table, step: Step) -> Iterator[Running]:
-    """A started server and its Nginx, both ended afterwards, their folder removed unless something failed."""
+    """A started server and its Nginx, both ended afterwards. The folder of one that failed is kept, to look into."""
     python = environments.ensure(server.lock, step) if server.lock else Path()
     folder = Path(tempfile.mkdtemp(prefix="slipway-bench-"))
+    try:
+        with _started(server, setup, model, rows, python, folder) as up:
+            yield up
+    except UserError:
+        raise
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def _started(server: Server, setup: Setup, model: Path, rows: Table, python: Path, folder: Path) -> Iterator[Running]:
     workers = server.workers or setup.workers
     place = Place(python=python, model=model, example=rows, folder=folder, port=free_port(), workers=workers)
     start = server.start(place)
@@ -100,7 +114,6 @@ def running(server: Server, setup: Setup, model: Path, rows: Table, step: Step) 
         if front:
             front.stop()
         process.stop()
-    shutil.rmtree(folder)
 
 
 def cell(server: Server, setup: Setup, about: Subject, step: Step) -> Cell:
@@ -148,10 +161,19 @@ def verify(up: Running, about: Subject) -> None:
 
 def _check(up: Running, about: Subject, first: int, rows: int) -> None:
     protocol = up.server.protocol
-    answer = ask(up.address, "POST", protocol.path, protocol.encoded(about.rows.part(first, rows)), protocol.headers)
+    body = protocol.encoded(about.rows.part(first, rows))
+    try:
+        answer = ask(up.address, "POST", protocol.path, body, protocol.headers)
+    except (OSError, http.client.HTTPException) as error:
+        raise UserError(
+            f"{up.server.name} does not answer: {type(error).__name__}: {error}", f"see {up.folder}"
+        ) from None
     if answer.status != 200:
         raise UserError(f"{up.server.name} answers {answer.status}: {answer.body[:300]!r}", f"see {up.folder}")
-    got = protocol.predictions(json.loads(answer.body))
+    try:
+        got = protocol.predictions(json.loads(answer.body))
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{up.server.name} answers {answer.body[:300]!r}", f"see {up.folder}") from None
     if not equal(got, about.answers[first : first + rows]):
         wanted = about.answers[first : first + rows]
         raise UserError(

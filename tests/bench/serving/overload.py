@@ -5,6 +5,7 @@ fixed rate with one request each, whatever has been answered; beside it one plai
 h2load does not report.
 """
 
+import http.client
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -65,7 +66,10 @@ class Looker(threading.Thread):
 
     def run(self) -> None:
         while not self.ending.wait(LOOK_SECONDS):
-            answer = ask(self.address, "POST", self.path, self.body, self.headers)
+            try:
+                answer = ask(self.address, "POST", self.path, self.body, self.headers)
+            except (OSError, http.client.HTTPException):  # h2load counts such; this one reads headers
+                continue
             if answer.status == 503:
                 self.refusals += 1
                 self.retry_after += any(name.lower() == "retry-after" for name in answer.headers)
