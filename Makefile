@@ -5,7 +5,7 @@ PYTHON ?= python3
 SLIPWAY := $(PYTHON) -m ops.quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint bench-up release status url mlflow-url clean
+.PHONY: help up down test lint bench bench-up release status url mlflow-url clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: ## lint, then the four tiers of tests; TIERS="unit program" picks some
 
 lint: ## the linters alone
 	@$(SLIPWAY) lint
+
+bench: ## compare the model server with its peers on this machine and print a table; ARGS="--help" has options
+	@$(SLIPWAY) bench $(ARGS)
 
 bench-up: ## measure up, a second up, memory and down, and print a table; RUNS=3 repeats it
 	@$(SLIPWAY) bench-up $(RUNS)

@@ -18,6 +18,7 @@ from ops.follow import attached
 from ops.lock import exclusive
 from ops.steps import Steps
 from toolchain import host, setup
+from toolchain.pins import APT
 
 CHECKOUT = setup.CHECKOUT
 SLIPWAY = CHECKOUT / ".slipway"
@@ -64,6 +65,12 @@ def bench_up(runs: Sequence[str]) -> int:
     needs_root("make bench-up")
     setup.setup(Steps())
     return in_venv(["tests.bench.up", *(["--runs", runs[0]] if runs else [])], root=True)
+
+
+def bench(words: Sequence[str]) -> int:
+    """Needs no root: nothing of it is a machine."""
+    setup.setup(Steps(), machines=False, more=APT.bench)
+    return in_venv(["tests.bench.serving", *words], root=False)
 
 
 def release() -> int:
@@ -113,7 +120,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="slipway", description="The verbs of the Makefile.")
     parser.add_argument("verb", choices=sorted([*LOCKED, *PLAIN, *WITH_WORDS]))
     parser.add_argument(
-        "words", nargs="*", help="for test: lint, unit, program, moto, machines; for bench-up: how many runs"
+        "words",
+        nargs=argparse.REMAINDER,
+        help="for test: lint, unit, program, moto, machines; for bench-up: how many runs; for bench: its options",
     )
     arguments = parser.parse_args()
     interruptible()
@@ -133,7 +142,7 @@ def perform(verb: str, words: Sequence[str]) -> int:
 
 
 LOCKED: dict[str, Callable[[], int]] = {"up": up, "down": down, "clean": clean}
-WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {"test": test, "bench-up": bench_up}
+WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {"test": test, "bench": bench, "bench-up": bench_up}
 PLAIN: dict[str, Callable[[], int]] = {
     "lint": lint,
     "release": release,

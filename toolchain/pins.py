@@ -31,6 +31,7 @@ class Go:
 @dataclass(frozen=True)
 class Apt:
     base: list[str]
+    bench: list[str]
     machines: list[str]
 
 

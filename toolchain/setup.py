@@ -4,6 +4,7 @@ Whatever is there already is left alone, so running it again costs a second.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from ops.cache import folder
@@ -16,13 +17,16 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 RECORD = CHECKOUT / ".slipway" / "toolchain.json"
 
 
-def setup(steps: Steps, *, machines: bool = True) -> list[Path]:
-    """Makes everything ready and returns the folders to put first on PATH. `machines` is what the local cloud needs."""
+def setup(steps: Steps, *, machines: bool = True, more: Sequence[str] = ()) -> list[Path]:
+    """Makes everything ready and returns the folders to put first on PATH.
+
+    `machines` is what the local cloud needs, `more` are further system packages.
+    """
     this = host.this_host()
     host.check(this)
     cache = folder("toolchain")
     with steps.step("toolchain") as step, exclusive(cache / "lock", "toolchain", waiting=step.say):
-        missing = host.missing_packages([*APT.base, *(APT.machines if machines else [])])
+        missing = host.missing_packages([*APT.base, *(APT.machines if machines else []), *more])
         if missing:
             steps.line(f"     missing system packages: {' '.join(missing)}")
             with steps.step("system packages") as part:

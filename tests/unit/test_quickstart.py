@@ -9,7 +9,8 @@ import pytest
 from ops import checks, quickstart
 from ops.errors import UserError
 from ops.run import run
-from toolchain import host
+from toolchain import host, setup
+from toolchain.pins import APT
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MAKEFILE = (CHECKOUT / "Makefile").read_text()
@@ -63,6 +64,32 @@ def test_a_user_whom_sudo_turns_away_is_refused_before_anything_is_done(monkeypa
     monkeypatch.setattr(quickstart, "attached", lambda argv: 1 if argv == ["sudo", "-v"] else 0)
     with pytest.raises(UserError, match="make up: sudo does not let this user in"):
         quickstart.up()
+
+
+def test_bench_hands_its_options_on_and_asks_for_its_own_package_without_root(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, object] = {}
+    ran: list[tuple[list[str], bool]] = []
+
+    def set_up(_: object, **options: object) -> None:
+        asked.update(options)
+
+    def in_venv(module: list[str], *, root: bool) -> int:
+        ran.append((module, root))
+        return 0
+
+    monkeypatch.setattr(setup, "setup", set_up)
+    monkeypatch.setattr(quickstart, "in_venv", in_venv)
+    monkeypatch.setattr(quickstart, "interruptible", lambda: None)
+    monkeypatch.chdir(CHECKOUT)
+    monkeypatch.setattr(sys, "argv", ["slipway", "bench", "--only", "flask", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        quickstart.main()
+    assert ended.value.code == 0
+    assert ran == [(["tests.bench.serving", "--only", "flask", "--help"], False)]
+    assert asked == {"machines": False, "more": APT.bench}
+    assert not set(APT.bench) & {*APT.base, *APT.machines}, "no other verb needs it"
 
 
 def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.CaptureFixture[str]) -> None:
