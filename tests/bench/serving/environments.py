@@ -6,13 +6,13 @@ is held to the versions of our `uv.lock`, or a slower scikit-learn would be meas
 """
 
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
 import tomllib
 from pathlib import Path
 
+from ops import cache
 from ops.lock import exclusive
 from ops.run import run
 from ops.steps import Step
@@ -25,8 +25,7 @@ HINT = "uv must be on PATH and reach a package index; `make bench` brings uv alo
 
 
 def cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "slipway" / "bench"
+    return cache.folder("bench")
 
 
 def lock_file(peer: str) -> Path:
@@ -52,10 +51,10 @@ def digest(lock: bytes, python: str = sys.version) -> str:
 def ensure(peer: str, step: Step) -> Path:
     """The environment's Python, installed when absent."""
     lock = lock_file(peer)
-    cache = cache_folder()
-    home = cache / digest(lock.read_bytes())
-    cache.mkdir(parents=True, exist_ok=True)
-    with exclusive(cache / "lock", f"bench environment {peer}", waiting=step.say):
+    kept = cache_folder()
+    home = kept / digest(lock.read_bytes())
+    kept.mkdir(parents=True, exist_ok=True)
+    with exclusive(kept / "lock", f"bench environment {peer}", waiting=step.say):
         if not (home / "complete").exists():
             step.say(f"installing {peer}")
             shutil.rmtree(home, ignore_errors=True)
