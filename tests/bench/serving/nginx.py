@@ -9,16 +9,9 @@ import re
 import shutil
 from pathlib import Path
 
-from infra import userdata
+from contract.node_files import node_files
 from tests.bench.serving.process import Address, Process, free_port
 
-FACTS = {
-    "stack": "bench",
-    "role": "serving",
-    "region": "local",
-    "bucket": "none",
-    "deployment_parameter": "none",
-}
 READY_FILE = "/readyz"
 
 
@@ -28,11 +21,11 @@ def program() -> str | None:
 
 def configure(folder: Path, upstream: str, port: int) -> Path:
     """Writes the rendered files below `folder`; returns the main one."""
-    for file in userdata.manifest():
-        if "serving" in file.roles and file.path.startswith("/etc/nginx/"):
+    for file in node_files("serving"):
+        if file.path.startswith("/etc/nginx/"):
             place = folder / file.path.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(moved(userdata.content(file, FACTS), folder, upstream, port))
+            place.write_text(moved(file.content, folder, upstream, port))
     (folder / "run").mkdir(exist_ok=True)
     return folder / "etc/nginx/nginx.conf"
 
