@@ -57,8 +57,9 @@ class Bringup:
     def build_image(self) -> None:
         with self.steps.step("node image") as step:
             image = Image()
-            step.done("cached" if image.ready else "built")
+            outcome = "cached" if image.ready else "built"
             image.ensure(step.say)
+            step.done(outcome)
 
     def build_releases(self) -> None:
         with self.steps.step("releases") as step:

@@ -19,9 +19,7 @@ def explicit() -> dict[int, int]:
     for word in os.environ.get(VARIABLE, "").replace(",", " ").split():
         found = re.fullmatch(r"(\d{1,5}):(\d{1,5})", word)
         if not found or not all(0 < int(port) < 65536 for port in found.groups()):
-            raise UserError(
-                f"{VARIABLE}: {word!r} is not two ports", f"{VARIABLE}='8080:9000 5000:5050'"
-            )
+            raise UserError(f"{VARIABLE}: {word!r} is not two ports", f"{VARIABLE}='8080:9000 5000:5050'")
         wanted[int(found[1])] = int(found[2])
     return wanted
 
