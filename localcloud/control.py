@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from localcloud import cleanup, doctor
+from localcloud.balancer import publish
 from localcloud.image import Image
 from localcloud.state import Running, State, start_time
 from ops.errors import UserError
@@ -29,6 +30,7 @@ def start(state: State, say: Say) -> Running:
     state.create()
     with _alone(state, say):
         running = state.read()
+        publish.check(running)
         if running and running.alive and running.ready:
             say(f"running already: API on 127.0.0.1:{running.api_port}")
             return running

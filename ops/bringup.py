@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from localcloud.balancer import publish
 from localcloud.image import Image
 from localcloud.state import State
 from ops import compare, delivery, environment
@@ -42,6 +43,7 @@ class Bringup:
 
     def run(self) -> str:
         """Brings everything up and returns what to tell the user."""
+        publish.check(self.state.read())
         self.build_image()
         together(self.build_releases, self.start_cloud)
         trained = together(self.bring_up_stack, self.train)[1]
@@ -56,8 +58,9 @@ class Bringup:
     def build_image(self) -> None:
         with self.steps.step("node image") as step:
             image = Image()
-            step.done("cached" if image.ready else "built")
+            outcome = "cached" if image.ready else "built"
             image.ensure(step.say)
+            step.done(outcome)
 
     def build_releases(self) -> None:
         with self.steps.step("releases") as step:

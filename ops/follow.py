@@ -34,7 +34,7 @@ def follow(
 
     It has a session of its own, so that Ctrl-C reaches it once, through us, and it can end in order: a second signal
     makes `pulumi` drop what it is doing and forget what that made. When we are killed, the kernel interrupts it in our
-    place. Raises `CommandError` as `run` does.
+    place, though with one signal for each of our threads. Raises `CommandError` as `run` does.
     """
     words = [str(word) for word in argv]
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,6 @@ def follow(
             text=True,
             errors="replace",
             start_new_session=True,
-            restore_signals=False,  # Go ends at once when it writes to a pipe whose reader was killed, unless ignored
         )
     except FileNotFoundError as error:
         raise not_started(words, cwd, error, hint) from None

@@ -35,9 +35,11 @@ def exclusive(path: Path, what: str, *, waiting: Callable[[str], None] | None = 
         file.truncate()
         file.write(f"{what}, pid {os.getpid()}, since {time.strftime('%H:%M:%S')}")
         file.flush()
-        yield
-        file.seek(0)
-        file.truncate()
+        try:
+            yield
+        finally:
+            file.seek(0)
+            file.truncate()
 
 
 def _taken(file: TextIO) -> bool:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ FLAGS = ("--stack", STACK, "--yes", "--non-interactive", "--color", "never")
 DESTROY_SECONDS = 300.0
 ENDING_SECONDS = 75.0  # ten more than what the engine is given to end after an interrupt
 ENDING_POLL_SECONDS = 0.5
+UNUSABLE = "the stack's settings cannot be used"
 CONSEQUENCE = "an unhandled error occurred: program exited"
 MISMATCH = (
     "Pulumi.local.yaml's encryptionsalt and .slipway/passphrase do not belong together: "
@@ -94,7 +95,10 @@ class Stack:
             watch = watcher(step.say)
             follow(command, watch, log=self.log(verb), cwd=self.state.checkout, timeout_seconds=timeout_seconds)
         except CommandError as error:
-            raise explained(error) from error
+            told = explained(error)
+            if told.message.startswith(UNUSABLE):
+                step.log = None  # it has no more to say
+            raise told from error
 
 
 def engine_of(lock: Path) -> int:
@@ -138,7 +142,27 @@ def explained(error: CommandError) -> UserError:
         return UserError("wrong passphrase for the stack's secrets", MISMATCH)
     if "passphrase must be set" in text:
         return UserError("no passphrase for the stack's secrets", "use the stack's environment: `. .slipway/env`")
-    lines = [line.strip().removeprefix("error: ") for line in text.splitlines() if line.strip().startswith("error:")]
-    known = dict.fromkeys(line for line in lines if CONSEQUENCE not in line)
-    reason = "; ".join(known) or error.reason
-    return UserError(f"{os.path.basename(error.argv[0])} {error.argv[1]} failed: {reason}", error.hint)
+    reasons = [reason for reason in dict.fromkeys(errors(text)) if CONSEQUENCE not in reason]
+    for reason in reasons:
+        if reason.startswith(UNUSABLE):
+            return UserError(reason, f"correct Pulumi.{STACK}.yaml, then run this again")
+    told = "; ".join(reasons) or error.reason
+    return UserError(f"{os.path.basename(error.argv[0])} {error.argv[1]} failed: {told}", error.hint)
+
+
+def errors(text: str) -> Iterator[str]:
+    """Each `error:` of the engine's output, with the lines that are indented below it."""
+    found: list[str] = []
+    depth = 0
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if found and line.strip() and indent > depth:
+            found.append("  " + line.strip())
+            continue
+        if found:
+            yield "\n".join(found)
+        found, depth = [], indent
+        if line.strip().startswith("error:"):
+            found = [line.strip().removeprefix("error:").strip()]
+    if found:
+        yield "\n".join(found)

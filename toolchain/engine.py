@@ -36,10 +36,13 @@ def ensure(cache: Path, step: Step, ways: tuple[Way, ...] = WAYS) -> Path:
     half = cache / f".{ENGINE.version}.new"
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
-    outcome = _make(cache, half, step, ways)
-    _try(half)
-    shutil.rmtree(folder, ignore_errors=True)
-    half.rename(folder)
+    try:
+        outcome = _make(cache, half, step, ways)
+        _try(half)
+        shutil.rmtree(folder, ignore_errors=True)
+        half.rename(folder)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
     step.done(f"{ENGINE.version}, {outcome}")
     return folder
 

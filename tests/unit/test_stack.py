@@ -62,6 +62,27 @@ def test_a_failed_operation_gives_the_engines_errors_once() -> None:
     assert error.message == "pulumi up failed: no such zone"
 
 
+def test_settings_that_cannot_be_used_are_listed_with_the_file_to_correct() -> None:
+    text = """Diagnostics:
+  pulumi:pulumi:Stack (slipway-local):
+    warning: using pulumi-resource-aws from $PATH
+    error: the stack's settings cannot be used, and nothing was changed:
+      slipway:allowedCidrs is not set: it is required.
+      slipway:fleet.desired is 'two': it is not a whole number.
+    error: an unhandled error occurred: program exited with non-zero exit code: 1
+
+Resources:
+    1 errored
+"""
+    error = failed(text)
+    assert error.message.splitlines() == [
+        "the stack's settings cannot be used, and nothing was changed:",
+        "  slipway:allowedCidrs is not set: it is required.",
+        "  slipway:fleet.desired is 'two': it is not a whole number.",
+    ]
+    assert "Pulumi.local.yaml" in error.hint
+
+
 @pytest.fixture
 def lock(tmp_path: Path) -> Path:
     """The lock file of an operation on the stack in `tmp_path`."""
