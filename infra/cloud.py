@@ -5,6 +5,7 @@ boto3 and not Pulumi's provider: these are questions about running machines, whi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import boto3
@@ -56,10 +57,15 @@ class Aws:
     """The real one; endpoint and credentials come from the environment."""
 
     def __init__(self, region: str) -> None:
-        session = boto3.session.Session(region_name=region)
-        self._autoscaling = session.client("autoscaling")
-        self._balancing = session.client("elbv2")
-        self._ec2 = session.client("ec2")
+        self._session = boto3.session.Session(region_name=region)
+        self._autoscaling = self._session.client("autoscaling")
+        self._balancing = self._session.client("elbv2")
+
+    @classmethod
+    @cache
+    def of(cls, region: str) -> "Aws":
+        """One for all: making the clients takes a good part of an `up` that changes nothing."""
+        return cls(region)
 
     def snapshot(self, group: str) -> Snapshot:
         answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])
@@ -84,7 +90,8 @@ class Aws:
         return None
 
     def console_tail(self, instance_id: str) -> str:
-        answer: dict[str, Any] = self._ec2.get_console_output(InstanceId=instance_id, Latest=True)
+        ec2 = self._session.client("ec2")
+        answer: dict[str, Any] = ec2.get_console_output(InstanceId=instance_id, Latest=True)
         return "\n".join(answer.get("Output", "").splitlines()[-CONSOLE_LINES:])
 
     def _targets(self, group_arns: list[str]) -> dict[str, tuple[str, str]]:

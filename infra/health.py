@@ -42,7 +42,7 @@ class HealthGate:
 
     @classmethod
     def on(cls, label: str, region: str, timeout_seconds: int) -> "HealthGate":
-        return cls(label, timeout_seconds, lambda: Aws(region))
+        return cls(label, timeout_seconds, lambda: Aws.of(region))
 
     def hooks(self) -> pulumi.ResourceHookBinding:
         """What there was before a change must be noted before it: when it returns, its refresh is under way."""

@@ -47,7 +47,8 @@ def locked(kind: Kind, cache: Path, progress: Progress = lambda _: None) -> Lock
         with tempfile.TemporaryDirectory(dir=cache, prefix=".packages-") as folder:
             made = Path(folder) / "made"
             _make(kind, requirements, made, progress)
-            made.replace(place)
+            if not place.exists():  # another checkout may have been faster
+                made.replace(place)
     return Locked(place / "tree", place / "archive", _versions(requirements))
 
 

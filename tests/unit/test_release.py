@@ -1,5 +1,6 @@
 """Releases: the same inputs give the same digest, and only what matters is an input."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import bytecode, canonical, release
+from ops import bytecode, canonical, packages, release
 
 NODE = Path("/usr/bin/python3")
 
@@ -57,23 +58,52 @@ def test_byte_code_is_used_without_looking_at_its_source(tmp_path: Path) -> None
     subprocess.run([sys.executable, "-c", "import app; assert app.x"], check=True, env=environment, cwd=root)
 
 
-def test_a_changed_source_is_another_release_and_a_cached_folder_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ops.node_python.identity", lambda: "image 1")
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what releases are made of, with an image that need not be there."""
     for name in ("app", "contract", "ops", "playbooks", "cloud-init", "uv.lock", "pyproject.toml"):
         source, place = release.CHECKOUT / name, tmp_path / name
         shutil.copytree(source, place) if source.is_dir() else shutil.copy(source, place)
     monkeypatch.setattr(release, "CHECKOUT", tmp_path)
-    for module in ("bytecode", "canonical", "packages"):
+    for module in ("bytecode", "canonical", "packages", "release"):
         monkeypatch.setattr(f"ops.{module}.__file__", str(tmp_path / "ops" / f"{module}.py"))
-    monkeypatch.setattr(release, "__file__", str(tmp_path / "ops" / "release.py"))
+    monkeypatch.setattr("ops.node_python.identity", lambda: "image 1")
+    return tmp_path
+
+
+def test_a_changed_source_is_another_release_and_a_cached_folder_is_not(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = release.inputs_digest("server")
-    (tmp_path / "app" / "__pycache__").mkdir(exist_ok=True)
-    (tmp_path / "app" / "__pycache__" / "x.pyc").write_text("")
-    (tmp_path / "playbooks" / "new.yml").write_text("")
+    (checkout / "app" / "__pycache__").mkdir(exist_ok=True)
+    (checkout / "app" / "__pycache__" / "x.pyc").write_text("")
+    (checkout / "playbooks" / "new.yml").write_text("")
     assert release.inputs_digest("server") == before, "playbooks are no part of the server's release"
-    (tmp_path / "app" / "new.py").write_text("")
+    (checkout / "app" / "new.py").write_text("")
     assert release.inputs_digest("server") != before
     monkeypatch.setattr("ops.node_python.identity", lambda: "image 2")
     assert release.inputs_digest("server") != before, "another Python compiles other byte code"
+
+
+def test_other_sources_take_the_packages_that_are_there(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def make(kind: str, requirements: str, place: Path, progress: object) -> None:
+        made.append(requirements)
+        (place / "tree" / "lib").mkdir(parents=True)
+        (place / "tree" / "lib" / "package.py").write_text(requirements)
+        canonical.begin_tar_zst(place / "tree", place / "archive")
+
+    monkeypatch.setattr(packages, "_make", make)
+    monkeypatch.setattr(packages, "_requirements", lambda kind: "package==1\n")
+    monkeypatch.setattr("ops.node_python.compile_tree", lambda *_: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(checkout / "cache"))
+    first = release.build("server")
+    (checkout / "app" / "new.py").write_text("")
+    second = release.build("server")
+    assert first.digest != second.digest
+    assert made == ["package==1\n"], "installing, compiling and packing them takes a minute"
+    folder = release.cache_folder() / second.digest
+    assert canonical.write_tar(folder, io.BytesIO()) == second.digest, "the folder is what the archive holds"
+    assert (folder / "lib" / "package.py").read_text() == "package==1\n"
+    assert canonical.read_tar_zst(Path(second.file), checkout / "out") == second.digest
