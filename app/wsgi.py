@@ -20,7 +20,7 @@ except BadDeploymentError as error:
     refuse(str(error))
 
 logging.captureWarnings(True)
-import_libraries(_deployment, _settings.models)
+import_libraries(_deployment, _settings.models, _settings.cache)
 
 app = create_app(
     Serving(

@@ -1,5 +1,5 @@
-"""Which requests the balancer forwards, as data: the protocols' paths and nothing else, so that `/metrics`, `/livez`
-and `/readyz` stay inside.
+"""Which requests the balancer forwards, as data: the protocols' paths, the pages for people, and nothing else, so that
+`/metrics`, `/livez` and `/readyz` stay inside.
 """
 
 import json
@@ -12,7 +12,8 @@ HTTPS_PORT = 443
 
 # An ALB takes at most five values in the conditions of one rule.
 PREDICTIONS = ("/invocations", "/predict", "/predict/*", "/ping", "/version")
-MODELS = ("/v2", "/v2/*", "/models/*", "/health", "/")
+MODELS = ("/v2", "/v2/*", "/models/*", "/health")
+PAGES = ("/", "/docs", "/openapi.json")
 
 NOBODY = "192.0.2.0/24"
 """Reserved for documentation (RFC 5737): no client comes from there."""
@@ -34,6 +35,7 @@ def rules(mlflow: MlflowSettings) -> list[Rule]:
         _tracking(mlflow.host_name, mlflow.listener_port),
         Rule(key="predictions", listener="main", priority=20, group="serving", conditions=(_paths(PREDICTIONS),)),
         Rule(key="models", listener="main", priority=30, group="serving", conditions=(_paths(MODELS),)),
+        Rule(key="pages", listener="main", priority=40, group="serving", conditions=(_paths(PAGES),)),
     ]
 
 

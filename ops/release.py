@@ -33,7 +33,10 @@ PLATFORM = "x86_64-manylinux_2_36"
 
 TESTED = ("matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn")
 """Packages whose own tests are megabytes that no other code imports."""
-UNUSED = ("bin", "ansible_test", "pyarrow/include", "pyarrow/src")
+UNUSED = (
+    *("bin", "ansible_test", "pyarrow/include", "pyarrow/src", "onnx/backend/test"),
+    *(f"onnxruntime/{name}" for name in ("datasets", "quantization", "tools", "transformers")),
+)
 """Scripts hold the path of the Python that installed them; the rest is for building and testing."""
 
 

@@ -52,7 +52,10 @@ def _kind(column_type: Any) -> str:
 
 
 def _json(given: str) -> Any:
-    return decode(given.encode())
+    try:
+        return decode(given.encode())
+    except BadInputError as error:
+        raise ValueError(error.message) from error
 
 
 def _finite(given: str) -> float:

@@ -13,16 +13,19 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.pyfunc import FLAVOR_NAME, MAIN
 
+from app.core import decision
 from app.core.deployment import Deployment
 
 # What a flavour's loader itself imports only when it unpickles.
-BEHIND_LOADER = {"mlflow.sklearn": ("sklearn.ensemble", "sklearn.pipeline", "sklearn.compose")}
+BEHIND_LOADER = {"mlflow.sklearn": ("sklearn.ensemble", "sklearn.pipeline", "sklearn.compose", "app.core.estimators")}
 
 
-def import_libraries(deployment: Deployment, models_folder: Path) -> None:
+def import_libraries(deployment: Deployment, models_folder: Path, cache: Path | None = None) -> None:
     """What cannot be read or imported here is left alone: loading the model will say it, under the model's name."""
     for version in deployment.models:
-        for name in _modules(models_folder / version.digest):
+        decided = decision.read(decision.entry(cache, version.digest, deployment.release)) if cache else None
+        runtime = ("onnxruntime",) if decided and decided.kind == "compiled" else ()
+        for name in (*_modules(models_folder / version.digest), *runtime):
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
     gc.freeze()  # the collector then leaves these pages alone, so that the workers go on sharing them

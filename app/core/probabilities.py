@@ -3,8 +3,6 @@
 from typing import Any
 
 import numpy
-from mlflow.models import Model as Metadata
-from mlflow.models.utils import _enforce_schema
 
 from app.core.inputs import Input
 from app.core.model import LoadedModel, refused
@@ -29,14 +27,14 @@ def probabilities(model: LoadedModel, given: Input) -> Labelled | None:
     labels = classes(model)
     if labels is None:
         return None
-    estimator, metadata = _estimator(model), model.pyfunc.metadata
-    rows = refused(lambda: estimator.predict_proba(_enforced(given.data, metadata)))
-    return labels, numpy.asarray(rows)
+    return labels, refused(lambda: _rows(model, given))
 
 
-def _enforced(data: Any, metadata: Metadata) -> Any:
-    schema = metadata.get_input_schema()
-    return data if schema is None else _enforce_schema(data, schema)
+def _rows(model: LoadedModel, given: Input) -> Array:
+    data, _ = model.scorer.enforce(given.data, given.params)
+    found = model.scorer.probabilities(data)
+    rows = _estimator(model).predict_proba(data) if found is None else found[1]
+    return numpy.asarray(rows, dtype=numpy.float64)
 
 
 def _estimator(model: LoadedModel) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Flask
 
 from app.core.serving import Serving
-from app.http import access, errors, metrics, openinference, operations, page, predictions, relay
+from app.http import access, errors, metrics, openapi, openinference, operations, page, predictions, relay
 from contract import HTTP
 
 TEMPLATES = str(Path(__file__).parent / "templates")
@@ -26,4 +26,5 @@ def create_app(serving: Serving) -> Flask:
     app.register_blueprint(page.routes)
     app.register_blueprint(predictions.routes)
     app.register_blueprint(openinference.routes)
+    app.register_blueprint(openapi.routes)
     return app

@@ -13,6 +13,7 @@ from app.core.recent import Point, Recent
 WIDTH, HEIGHT = 300.0, 100.0  # of a plot over time, before it is stretched
 SIDE = 200.0  # of a square one
 DOTS_AT_MOST = 400
+MARGIN = 0.04  # of the range, so that no dot lies on the frame
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ def scatter(verdict: Verdict) -> Scatter:
     """Every n-th pair where there are many."""
     pairs = verdict.pairs[:: -(-len(verdict.pairs) // DOTS_AT_MOST)]
     values = [value for pair in verdict.pairs for value in pair]
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
+    margin = (max(values) - min(values)) * MARGIN or 1.0
+    low, high = min(values) - margin, max(values) + margin
+    span = high - low
     dots = ((SIDE * (x - low) / span, SIDE - SIDE * (y - low) / span) for x, y in pairs)
     return Scatter(tuple((_round(x), _round(y)) for x, y in dots), low, high)
 

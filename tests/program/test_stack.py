@@ -200,6 +200,7 @@ def test_only_the_protocols_paths_are_forwarded(stack: Recording) -> None:
     assert serving["healthCheck"]["path"] == "/readyz"
     patterns = [p for rule in stack.of(RULE) if not rule.name.endswith("-mlflow") for p in _values(rule, "pathPattern")]
     assert set(patterns) >= {"/invocations", "/predict", "/ping", "/version", "/v2/*"}
+    assert set(patterns) >= {"/", "/docs", "/openapi.json"}, "what a user reads in a browser"
     for private in ("/metrics", "/livez", "/readyz", "/*"):
         assert private not in patterns
     for listener in stack.of(LISTENER):

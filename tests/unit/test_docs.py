@@ -167,7 +167,7 @@ def test_the_forwarded_paths_are_the_rules() -> None:
     text = (
         (ROOT / "docs" / "balancer.md").read_text().partition("## What is forwarded")[2].partition("Everything else")[0]
     )
-    assert set(documents.INLINE.findall(text)) == {*routes.PREDICTIONS, *routes.MODELS}
+    assert set(documents.INLINE.findall(text)) == {*routes.PREDICTIONS, *routes.MODELS, *routes.PAGES}
 
 
 def test_the_health_check_is_the_balancers() -> None:

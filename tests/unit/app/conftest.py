@@ -1,5 +1,6 @@
 """Real models, trained and saved by MLflow, in real deployments: what the tests of the server serve."""
 
+import io
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from flask.testing import FlaskClient
 from mlflow.models import infer_signature
 from mlflow.models.signature import ModelSignature
+from mlflow.pyfunc import scoring_server
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -28,6 +30,7 @@ from app.core import deployment
 from app.core.serving import Serving
 from app.http.factory import create_app
 
+from . import zoo
 from .process import Server
 
 CHECKOUT = Path(__file__).parents[3]
@@ -82,6 +85,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     signature = ModelSignature(inputs=Schema([ColSpec("double", "seconds")]))
     mlflow.pyfunc.save_model(folder / digest("slow"), python_model=Slow(), signature=signature, pip_requirements=[])
+    cloudpickle.register_pickle_by_value(zoo)
+    zoo.save(lambda name: folder / digest(name))
     return folder
 
 
@@ -115,7 +120,10 @@ def _save_sklearn(model: Any, path: Path, signature: Any, example: Any) -> None:
     )
 
 
+ZOO = ("iris", "diabetes", "text", "unsigned", "scaled", *zoo.EXAMPLES, "boosted")
+
 EXAMPLES: dict[str, Any] = {
+    **zoo.EXAMPLES,
     "text": {"dataframe_records": [{"text": "good film"}, {"text": "bad film"}]},
     "unsigned": {"inputs": ["good film", "bad bore"]},
     "slow": {"dataframe_records": [{"seconds": 0.0}]},
@@ -160,17 +168,12 @@ def example(models: Path, name: str) -> tuple[Any, Any]:
     saved = folder / "serving_input_example.json"
     given = json.loads(saved.read_text()) if saved.exists() else EXAMPLES[name]
     offline = mlflow.pyfunc.load_model(str(folder))
-    data = given.get("inputs") or _frame(given)
-    predictions = offline.predict(data)
-    return given, {"predictions": predictions.tolist() if hasattr(predictions, "tolist") else predictions}
-
-
-def _frame(given: Any) -> pandas.DataFrame:
-    return pandas.DataFrame(given["dataframe_records"]) if "dataframe_records" in given else _split(given)
-
-
-def _split(given: Any) -> pandas.DataFrame:
-    return pandas.DataFrame(given["dataframe_split"]["data"], columns=given["dataframe_split"]["columns"])
+    data, params, _ = scoring_server._parse_json_data(
+        dict(given), offline.metadata, offline.metadata.get_input_schema()
+    )
+    text = io.StringIO()
+    scoring_server.predictions_to_json(offline.predict(data, params=params), text)
+    return given, json.loads(text.getvalue())
 
 
 @pytest.fixture
@@ -192,6 +195,19 @@ def serve(deploy: Deploy, serving: Callable[[Path], Serving]) -> Serve:
         return app.test_client()
 
     return start
+
+
+@pytest.fixture(scope="session")
+def zoo_client(models: Path, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    """One server of many models for tests that only ask; `iris` answers the short paths."""
+    folder = tmp_path_factory.mktemp("zoo")
+    found = deployment.read(write_manifest(models, folder, *ZOO, default="iris"))
+    serving = Serving(deployment=found, models_folder=models, drain_file=folder / "draining")
+    app = create_app(serving)
+    serving.start()
+    for version in found.models:
+        assert serving.model(version), version.name
+    return app.test_client()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from app import expect, settings
 from app.core import agreement, blame, deployment
 from app.core.board import Board
 from app.core.errors import BadDeploymentError
+from app.core.model import load
 
 from .conftest import CHECKOUT, Deploy, digest, example
 
@@ -124,8 +125,8 @@ def test_settings_come_from_the_units_environment() -> None:
             settings.read({**environ, "SLIPWAY_WORKERS": wrong})
 
 
-def _expect(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app.expect", str(folder)]
+def _expect(*arguments: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app.expect", *map(str, arguments)]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=CHECKOUT, timeout=60)
 
 
@@ -141,6 +142,73 @@ def test_a_model_without_an_example_cannot_be_expected_anything_of(models: Path)
     assert done.returncode == 1
     assert "log the model with input_example" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_golden_set_is_answered_beside_the_example(models: Path, tmp_path: Path) -> None:
+    given, answer = example(models, "iris")
+    file = tmp_path / "golden.json"
+    file.write_text(json.dumps({"input": given, "targets": [0, 0, 1], "note": "not for the manifest"}))
+    done = _expect(models / digest("iris"), file)
+    assert done.returncode == 0, done.stderr
+    known = {"input": given, "output": answer, "tolerance": expect.TOLERANCE}
+    assert json.loads(done.stdout) == {"expected": known, "golden": {**known, "targets": [0, 0, 1]}}
+
+
+@pytest.mark.parametrize(
+    ("golden", "says"),
+    [
+        ("{", "not JSON"),
+        ("[]", 'an object with "input"'),
+        ('{"input": {"dataframe_split": {"columns": ["a"], "data": [[1]]}}}', "does not answer its golden set"),
+        ('{"input": {"inputs": []}, "targets": 3}', "must be a list"),
+    ],
+)
+def test_a_golden_set_of_another_shape_is_refused_with_one_line(
+    golden: str, says: str, models: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "golden.json").write_text(golden)
+    done = _expect(models / digest("iris"), tmp_path / "golden.json")
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_golden_set_has_a_target_for_each_row_and_not_too_many(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, _ = example(models, "iris")
+    file = tmp_path / "golden.json"
+    file.write_text(json.dumps({"input": given, "targets": [0]}))
+    with pytest.raises(expect.NoAnswerError, match="3 rows and 1 targets"):
+        expect.expected(models / digest("iris"), file)
+    monkeypatch.setattr(expect, "GOLDEN_ROWS", 2)
+    with pytest.raises(expect.NoAnswerError, match="has 3 rows, at most 2"):
+        expect.expected(models / digest("iris"), file)
+
+
+def test_a_golden_set_and_metrics_are_read_from_the_manifest_and_may_be_absent(deploy: Deploy) -> None:
+    path = deploy("iris")
+    manifest = json.loads(path.read_text())
+    plain = deployment.read(path).models[0]
+    assert (plain.golden, dict(plain.metrics)) == (None, {})
+    model = manifest["models"][0]
+    model |= {"golden": {**model["expected"], "targets": [0, 0, 0]}, "metrics": {"accuracy": 0.97}}
+    path.write_text(json.dumps(manifest))
+    found = deployment.read(path).models[0]
+    assert found.golden is not None
+    assert (found.golden.targets, found.golden.tolerance) == ([0, 0, 0], 1e-6)
+    assert found.metrics == {"accuracy": 0.97}
+
+
+def test_a_model_that_contradicts_its_golden_set_is_not_ready(deploy: Deploy, models: Path) -> None:
+    path = deploy("iris")
+    manifest = json.loads(path.read_text())
+    expected = manifest["models"][0]["expected"]
+    manifest["models"][0]["golden"] = {**expected, "output": {"predictions": [0, 0, 2]}}
+    path.write_text(json.dumps(manifest))
+    version = deployment.read(path).models[0]
+    said = load(version, models / version.digest).contradiction()
+    assert said == "it answers its golden set wrongly: answer.predictions[2] is 0, expected 2 within 1e-06"
 
 
 def test_the_core_knows_no_http() -> None:
