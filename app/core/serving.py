@@ -53,8 +53,8 @@ class Serving:
     def start(self, worker: int = 0) -> None:
         """After the fork: starts the scoring thread, whose first work is to load and check every model."""
         self.worker = worker
-        self.meters.start(worker, self.about)
         self._thread = Scoring(self._batched)
+        self.meters.start(worker, self.about)
         self._thread.submit(self._prepare)
 
     @property
