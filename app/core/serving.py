@@ -14,6 +14,7 @@ from typing import Any
 from app.core import decision
 from app.core.batch import Call, Timings, Work
 from app.core.board import Board
+from app.core.decision import Decision
 from app.core.deployment import Deployment, ModelVersion
 from app.core.errors import NotReadyError, UnknownModelError
 from app.core.inputs import Input
@@ -53,8 +54,8 @@ class Serving:
     def start(self, worker: int = 0) -> None:
         """After the fork: starts the scoring thread, whose first work is to load and check every model."""
         self.worker = worker
-        self.meters.start(worker, self.about)
         self._thread = Scoring(self._batched)
+        self.meters.start(worker, self.about)
         self._thread.submit(self._prepare)
 
     @property
@@ -205,11 +206,16 @@ class Serving:
             return "ready"
         return "failed" if version.name in self._failed else "loading"
 
+    def decision(self, version: ModelVersion) -> Decision | None:
+        """Natively or compiled, and why; None while the model is not loaded."""
+        loaded = self._loaded.get(version.name)
+        return loaded.scorer.decision if loaded else None
+
     def about(self) -> dict[str, Any]:
         """This worker as the others may tell of it: see Meters.start."""
         models = [
-            {"name": version.name, "version": version.version, "status": self.status(version), "kind": None}
-            for version in self.deployment.models
+            {"name": each.name, "version": each.version, "status": self.status(each), "kind": decided and decided.kind}
+            for each, decided in ((version, self.decision(version)) for version in self.deployment.models)
         ]
         return {"ready": self.is_ready, "in_flight": self.scoring.waiting, "models": models}
 
