@@ -25,6 +25,9 @@ BACKLOG = 256  # requests that wait for a thread
 # Those of one connection are not the application's to send.
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"})
 
+# What this server has dealt with itself: the body is whole, and no other protocol is spoken.
+SETTLED = ("HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_UPGRADE", "HTTP_CONNECTION")
+
 log = logging.getLogger(__name__)
 
 Done = Callable[[Answer | None], None]
@@ -90,8 +93,8 @@ def environ(request: Request) -> dict[str, Any]:
     }
     for name, value in request.headers:
         _add(found, name, value.decode("latin-1"))
-    found.pop("HTTP_TRANSFER_ENCODING", None)  # the body is here whole
-    found.pop("HTTP_EXPECT", None)
+    for settled in SETTLED:
+        found.pop(settled, None)
     if request.too_large or request.body or "CONTENT_LENGTH" in found:
         found["CONTENT_LENGTH"] = str(request.too_large or len(request.body))
     return found

@@ -140,7 +140,7 @@ def _together(lane: Lane, bodies: list[Any]) -> list[tuple[str, Any]]:
     waiting = [call for call in calls if isinstance(call, Call)]
     while waiting:
         batch.score(batch.take(waiting), _clock)
-    return [_outcome(lambda call=call: _rendered(call)) for call in calls]  # type: ignore[misc]
+    return [_outcome(lambda call=call: _rendered(call)) for call in calls]
 
 
 def _rendered(call: Call | ServingError) -> str:

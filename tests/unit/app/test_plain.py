@@ -58,7 +58,7 @@ uniform = st.sampled_from(sorted(COLUMNS)).map(lambda name: [name])
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Schema, str, bytes]:
+def cases(draw: Any) -> tuple[Schema, str, bytes]:
     """A signature, a path, and a body for it that is plain more often than not."""
     if draw(st.booleans()):
         names = draw(schemas)
@@ -73,7 +73,7 @@ def cases(draw: st.DrawFn) -> tuple[Schema, str, bytes]:
     if draw(st.integers(0, 9)) == 0:
         rows[-1].pop(order[0])
     lists = [[row.get(name) for name in (names if draw(st.booleans()) else order)] for row in rows]
-    path, body = draw(
+    found: tuple[str, Any] = draw(
         st.sampled_from(
             [
                 ("/invocations", {"dataframe_records": rows}),
@@ -85,6 +85,7 @@ def cases(draw: st.DrawFn) -> tuple[Schema, str, bytes]:
             ]
         )
     )
+    path, body = found
     text = json.dumps(body, ensure_ascii=draw(st.booleans()))
     schema = Schema([ColSpec(kind, name) for name, kind in types.items()])
     return schema, path, text.encode()
@@ -290,7 +291,12 @@ def test_both_paths_write_the_same_line_in_the_log(
     loop: Callable[..., LoopServer], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[dict[str, Any]] = []
-    monkeypatch.setattr("app.loop.journal.orjson.dumps", lambda line: lines.append(line) or json.dumps(line).encode())
+
+    def keep(line: dict[str, Any]) -> bytes:
+        lines.append(line)
+        return json.dumps(line).encode()
+
+    monkeypatch.setattr("app.loop.journal.orjson.dumps", keep)
     server = loop("diabetes")
     headers = {"Content-Type": "application/json", "X-Request-Id": "r-1"}
     row = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), 0.0)

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,12 @@ class Reply:
         return json.loads(self.body)
 
 
-@dataclass
 class Wire:
-    path: Path
-    socket: socket.socket = field(init=False)
-    _rest: bytes = b""
-
-    def __post_init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self._rest = b""
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(30)
-        self.socket.connect(str(self.path))
+        self.socket.connect(str(path))
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
