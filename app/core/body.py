@@ -18,7 +18,7 @@ MESSAGE_LENGTH = 1000
 STRUCTURES_AT_MOST = 1_000_000
 
 # Only a number with a three-digit exponent or a hundred digits can exceed a double.
-_PERHAPS_INFINITE = re.compile(rb"[eE]\+?0*[1-9][0-9][0-9]|[0-9]{100}")
+_PERHAPS_INFINITE = re.compile(rb"[eE]\+?0*[1-9][0-9][0-9]|(?<![0-9])[0-9]{100}")
 
 
 def media_type(content_type: str | None, accepted: tuple[str, ...]) -> str:

@@ -48,16 +48,20 @@ def _described(model: LoadedModel) -> dict[str, Any]:
     calls.append(("Open Inference Protocol", f"/v2/models/{quote(name)}/infer", tensors and {"inputs": tensors}))
     described = describe(metadata, classes(model))
     schema = metadata.get_input_schema()
-    types = [str(spec.type) for spec in schema.inputs] if schema else []
-    required = [spec.required for spec in schema.inputs] if schema else []
+    types = [_type(spec) for spec in schema.inputs] if schema else []
     return {
         "version": model.version,
-        "inputs": list(zip(described["inputs"], types, required, strict=True)),
+        "inputs": list(zip(described["inputs"], types, strict=True)),
         "outputs": described["outputs"],
         "params": (schemas.params(metadata) or {}).get("properties", {}),
         "calls": [(title, _curl(path, body)) for title, path, body in calls if body],
         "answer": json.dumps(model.version.expected.output)[:EXAMPLE_LENGTH],
     }
+
+
+def _type(spec: Any) -> str:
+    name = getattr(spec.type, "name", str(spec.type))
+    return name if spec.required else f"{name}, optional"
 
 
 def _curl(path: str, body: Any) -> str:

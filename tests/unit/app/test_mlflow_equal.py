@@ -171,6 +171,9 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "a tensor of another shape": ("halves", body(inputs=[[1, 2, 3]]), JSON),
     "tensors by name": ("joined", body(inputs={"a": [[1.0, 2.0]], "b": [3]}), JSON),
     "a tensor too few": ("joined", body(inputs={"a": [[1.0, 2.0]]}), JSON),
+    "type hints": ("hinted", body(inputs=[{"b": 2, "a": 1}]), JSON),
+    "type hints and another format": ("hinted", records({"a": 1}), JSON),
+    "type hints and a wrong type": ("hinted", body(inputs=[{"a": "x"}]), JSON),
     "gradient boosting": ("boosted", records(*[dict(zip("abcd", VALUES, strict=True))] * 3), JSON),
 }
 

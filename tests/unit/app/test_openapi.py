@@ -100,6 +100,7 @@ def test_the_page_shows_each_model_and_fetches_nothing(zoo_client: FlaskClient) 
     assert (links.open, links.fetched) == ([], ["data:,"])
     for name in ZOO:
         assert f'id="{name}"' in answer.text
+    assert "<td>double, optional</td><td>FP64 [-1]</td>" in answer.text
     assert "curl https://localhost/v2/models/iris/infer" in answer.text
 
 

@@ -112,6 +112,11 @@ def test_text_goes_in_and_comes_out(zoo_client: FlaskClient) -> None:
     assert outputs(infer(zoo_client, "unsigned", column("anything", "BYTES", "bad bore"))) == {"predictions": ["-"]}
 
 
+def test_a_model_with_type_hints_takes_json_in_bytes(zoo_client: FlaskClient) -> None:
+    answer = infer(zoo_client, "hinted", column("rows", "BYTES", '{"a": 1}', '{"b": 2}'))
+    assert outputs(answer) == {"predictions": ["a=1", "b=2"]}
+
+
 def test_request_parameters_are_the_models_params(zoo_client: FlaskClient) -> None:
     name = column("name", "BYTES", "Ada")
     assert outputs(infer(zoo_client, "greet", name)) == {"predictions": ["hello Ada"]}

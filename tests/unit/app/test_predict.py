@@ -56,6 +56,11 @@ def test_an_empty_field_that_may_be_missing_is_missing(zoo_client: FlaskClient) 
     assert post_form(zoo_client, "echo", {**MIXED_FORM, "extra": "2.5"}).json["predictions"][0]["extra"] == 2.5
 
 
+def test_a_model_with_type_hints_takes_rows(zoo_client: FlaskClient) -> None:
+    assert zoo_client.post("/predict/hinted", json={"a": 1}).json == {"predictions": ["a=1"]}
+    assert zoo_client.post("/predict/hinted", json=[{"b": 2}, {}]).json == {"predictions": ["b=2", ""]}
+
+
 def test_a_regressor_and_a_dictionary_have_no_classes(zoo_client: FlaskClient) -> None:
     assert zoo_client.post("/predict/scaled", json={"x": 2}).json == {"predictions": [4.0]}
     assert set(zoo_client.post("/predict/facts", json={"x": 4}).json) == {"predictions"}

@@ -80,6 +80,13 @@ class Joined(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         return {"sum": model_input["a"].sum(axis=1) + model_input["b"], "b": model_input["b"]}
 
 
+class Hinted(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """Its signature comes from its type hints, and MLflow then parses nothing."""
+
+    def predict(self, model_input: list[dict[str, int]]) -> list[str]:
+        return [",".join(f"{key}={value}" for key, value in sorted(row.items())) for row in model_input]
+
+
 def save(place: Callable[[str], Path]) -> None:
     """Each model in the folder that `place` gives for its name."""
     size = TensorSpec(numpy.dtype("float32"), (-1, 2, 3))
@@ -94,6 +101,7 @@ def save(place: Callable[[str], Path]) -> None:
         ("joined", Joined(), ModelSignature(Schema(pair))),
     ):
         mlflow.pyfunc.save_model(place(name), python_model=model, signature=signature, pip_requirements=[])
+    mlflow.pyfunc.save_model(place("hinted"), python_model=Hinted(), pip_requirements=[])
     _boosted(place("boosted"))
 
 
@@ -110,5 +118,6 @@ EXAMPLES: dict[str, Any] = {
     "greet": {"dataframe_records": [{"name": "Ada"}], "params": {"word": "dear"}},
     "facts": {"dataframe_records": [{"x": 1.0}, {"x": 4.0}]},
     "halves": {"inputs": [[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]},
+    "hinted": {"inputs": [{"a": 1}, {"a": 2, "b": 3}]},
     "joined": {"inputs": {"a": [[1.0, 2.0], [3.0, 4.0]], "b": [1, 2]}},
 }
