@@ -202,6 +202,16 @@ def test_what_the_unit_runs_first_is_found_whether_or_not_it_may_fail() -> None:
     assert unit.before == [["python", "-m", "app.compile"]]
 
 
+def test_the_compiled_row_says_when_the_original_serves(tmp_path: Path) -> None:
+    assert slipway.decided(tmp_path) == "served natively: nothing was decided"
+    place = tmp_path / "var/cache/slipway/0-1/decision.json"
+    place.parent.mkdir(parents=True)
+    place.write_text(json.dumps({"decision": "native", "reason": "no converter"}))
+    assert slipway.decided(tmp_path) == "served natively: no converter"
+    place.write_text(json.dumps({"decision": "compiled", "reason": ""}))
+    assert slipway.decided(tmp_path) == ""
+
+
 def test_nginx_in_front_is_the_shipped_one_but_for_its_places(tmp_path: Path) -> None:
     main = nginx.configure(tmp_path, "127.0.0.1:4000", 4001).read_text()
     served = (tmp_path / "etc/nginx/slipway/model-server.conf").read_text()
