@@ -144,7 +144,7 @@ def decided(folder: Path) -> str:
     """Why the compiled row serves natively after all; empty when it does not."""
     for path in folder.rglob("decision.json"):
         found = json.loads(path.read_text())
-        return "" if found["kind"] == "compiled" else f"served natively: {found['reason']}"
+        return "" if found["decision"] == "compiled" else f"served natively: {found['reason']}"
     return "served natively: nothing was decided"
 
 
