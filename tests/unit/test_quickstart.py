@@ -65,6 +65,22 @@ def test_a_user_whom_sudo_turns_away_is_refused_before_anything_is_done(monkeypa
         quickstart.up()
 
 
+def test_work_done_as_root_has_the_tools_and_the_users_cache_whatever_sudo_makes_of_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    user = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=True)
+    commands: list[list[str]] = []
+    monkeypatch.setenv("SLIPWAY_CACHE", str(tmp_path))
+    monkeypatch.setattr(host, "this_host", lambda: user)
+    monkeypatch.setattr("toolchain.setup.recorded", lambda: [Path("/cache/engine")])
+    monkeypatch.setattr(quickstart, "attached", lambda argv: commands.append(argv) or 0)
+    quickstart.in_venv(["ops.bringup"], root=True)
+    sudo, keep, env, path, *_ = commands[0]
+    assert (sudo, env) == ("sudo", "env")
+    assert "SLIPWAY_CACHE" in keep
+    assert path.startswith("PATH=/cache/engine:")
+
+
 def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.CaptureFixture[str]) -> None:
     nobody = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=False)
     outcome = checks.perform(checks.tier("machines"), nobody)
