@@ -73,7 +73,12 @@ def test_work_done_as_root_has_the_tools_and_the_users_cache_whatever_sudo_makes
     monkeypatch.setenv("SLIPWAY_CACHE", str(tmp_path))
     monkeypatch.setattr(host, "this_host", lambda: user)
     monkeypatch.setattr("toolchain.setup.recorded", lambda: [Path("/cache/engine")])
-    monkeypatch.setattr(quickstart, "attached", lambda argv: commands.append(argv) or 0)
+
+    def attached(argv: list[str]) -> int:
+        commands.append(argv)
+        return 0
+
+    monkeypatch.setattr(quickstart, "attached", attached)
     quickstart.in_venv(["ops.bringup"], root=True)
     sudo, keep, env, path, *_ = commands[0]
     assert (sudo, env) == ("sudo", "env")
