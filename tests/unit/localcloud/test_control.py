@@ -92,7 +92,8 @@ def test_an_interrupted_start_leaves_no_daemon_and_a_killed_one_leaves_its_name(
 
     def interrupted(_process: object, state: State) -> None:
         found = state.read()
-        assert found and found.alive and not found.ready, "whoever comes after a start that was killed finds it"
+        assert found is not None, "whoever comes after a start that was killed finds it"
+        assert (found.alive, found.ready) == (True, False)
         seen.append(found)
         raise KeyboardInterrupt
 
