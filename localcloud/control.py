@@ -15,6 +15,7 @@ from localcloud.image import Image
 from localcloud.state import Running, State, start_time
 from ops.errors import UserError
 
+DAEMON = [sys.executable, "-c", "from localcloud.daemon import main; raise SystemExit(main())"]
 START_SECONDS = 60.0
 STOP_SECONDS = 90.0
 
@@ -75,7 +76,7 @@ def _launch(state: State, say: Say) -> Running:
     log = state.log("daemon")
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", "from localcloud.daemon import main; raise SystemExit(main())"],
+            DAEMON,
             cwd=state.checkout,
             stdin=subprocess.DEVNULL,
             stdout=output,

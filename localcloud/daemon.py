@@ -104,6 +104,7 @@ class Daemon:
         state, world = self.state, self.world
         network, image = Network(state.checkout_id), Image()
         image.ensure(log.info)
+        stack.enter_context(image.held())
         self._finally(stack, network.destroy)
         network.create()
         listening = [socket.create_server(("127.0.0.1", 0), backlog=256), network.listen(API, API_PORT)]

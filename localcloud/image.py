@@ -5,11 +5,12 @@ a folder beside its final place and is renamed there at the very end: what has t
 """
 
 import fcntl
+import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from localcloud import recipe
@@ -19,6 +20,7 @@ from ops.errors import UserError
 
 Progress = Callable[[str], None]
 
+USED = "used"  # a file beside the root: whoever runs from the image has a shared lock on it
 NEEDED_BYTES = 2 * 2**30
 NO_SPACE = re.compile(r".*no space left on device.*", re.IGNORECASE)
 NO_NETWORK = re.compile(
@@ -65,12 +67,21 @@ class Image:
 
         Raises `UserError` when the disk is full, Debian cannot be reached, or mmdebstrap fails; nothing stays behind.
         """
-        if self.ready:
-            return self.root
-        with self._lock(progress):
-            if not self.ready:
-                self._build(progress)
+        if not self.ready:
+            with self._lock(progress):
+                if not self.ready:
+                    self._build(progress)
+                    prune(self.cache, self.digest)
+        with suppress(PermissionError):  # of somebody who may only look
+            os.utime(self.folder)
         return self.root
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps the image from being pruned by the build of another, for as long as this lasts."""
+        with (self.folder / USED).open("w") as used:
+            fcntl.flock(used, fcntl.LOCK_SH)
+            yield
 
     def command(
         self,
@@ -141,6 +152,19 @@ class Image:
             return UserError(f"cannot fetch Debian's packages: {found.group().strip()}", hint)
         last = "\n".join(f"  | {line}" for line in output.splitlines()[-20:])
         return UserError(f"mmdebstrap could not make the image:\n{last}", f"see {self.cache}/build.log")
+
+
+def prune(cache: Path, digest: str) -> None:
+    """Removes images of other recipes but for the one used last, and their databases' templates. None in use is."""
+    others = [place.parent for place in cache.glob("*/root") if place.parent.name not in {digest, "building"}]
+    for other in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[1:]:
+        with (other / USED).open("w") as used:
+            try:
+                fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(other)
+            shutil.rmtree(cache.parent / "postgres" / other.name, ignore_errors=True)
 
 
 def _write_files(folder: Path) -> None:

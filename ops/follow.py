@@ -40,17 +40,7 @@ def follow(
     log.parent.mkdir(parents=True, exist_ok=True)
     last: deque[str] = deque(maxlen=LAST_LINES)
     try:
-        process = subprocess.Popen(
-            bound(words, signal.SIGINT),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **env} if env else None,
-            cwd=cwd,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        process = _started(words, env, cwd)
     except FileNotFoundError as error:
         raise not_started(words, cwd, error, hint) from None
     expired = threading.Event()
@@ -64,6 +54,20 @@ def follow(
         reason = f"no end after {timeout_seconds:g} s" if expired.is_set() else ended(returncode)
         result = Result("".join(last), "", returncode)
         raise CommandError(words, result, f"{reason} (all it said is in {log})", hint)
+
+
+def _started(words: list[str], env: Mapping[str, str] | None, cwd: Path | None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        bound(words, signal.SIGINT),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **env} if env else None,
+        cwd=cwd,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
 
 
 def bound(words: Sequence[str], number: signal.Signals) -> list[str]:

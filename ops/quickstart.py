@@ -97,17 +97,18 @@ def needs_root(what: str) -> None:
 
 def in_venv(module: Sequence[str], *, root: bool) -> int:
     """Runs a module of ours with the locked packages, on this terminal."""
-    command = [str(VENV_PYTHON), "-m", *module]
     # Container images like to set it. Without byte code each of our processes compiles all its imports anew: seconds.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    path = os.pathsep.join([*map(str, setup.recorded()), os.environ.get("PATH", os.defpath)])
+    # By `env`, for sudo has a PATH of its own, whatever it is asked to keep.
+    command = ["env", f"PATH={path}", f"PYTHONPATH={CHECKOUT}", str(VENV_PYTHON), "-m", *module]
     if root:
         # Root's byte code must not land in a user's checkout, where `git clean` and the next run could not remove it.
         if os.geteuid():
             os.environ["PYTHONPYCACHEPREFIX"] = str(SLIPWAY / "pycache")
         os.environ[cache.VARIABLE] = str(cache.root())
         command = host.as_root(host.this_host(), command, host.handed_on())
-    path = os.pathsep.join([*map(str, setup.recorded()), os.environ.get("PATH", os.defpath)])
-    return attached(command, env={"PATH": path, "PYTHONPATH": str(CHECKOUT)})
+    return attached(command)
 
 
 def locked(verb: str) -> int:

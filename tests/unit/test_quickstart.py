@@ -92,6 +92,27 @@ def test_bench_hands_its_options_on_and_asks_for_its_own_package_without_root(
     assert not set(APT.bench) & {*APT.base, *APT.machines}, "no other verb needs it"
 
 
+def test_work_done_as_root_has_the_tools_and_the_users_cache_whatever_sudo_makes_of_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    user = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=True)
+    commands: list[list[str]] = []
+    monkeypatch.setenv("SLIPWAY_CACHE", str(tmp_path))
+    monkeypatch.setattr(host, "this_host", lambda: user)
+    monkeypatch.setattr("toolchain.setup.recorded", lambda: [Path("/cache/engine")])
+
+    def attached(argv: list[str]) -> int:
+        commands.append(argv)
+        return 0
+
+    monkeypatch.setattr(quickstart, "attached", attached)
+    quickstart.in_venv(["ops.bringup"], root=True)
+    sudo, keep, env, path, *_ = commands[0]
+    assert (sudo, env) == ("sudo", "env")
+    assert "SLIPWAY_CACHE" in keep
+    assert path.startswith("PATH=/cache/engine:")
+
+
 def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.CaptureFixture[str]) -> None:
     nobody = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=False)
     outcome = checks.perform(checks.tier("machines"), nobody)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from localcloud import cleanup, doctor, fault, uplink
+from localcloud import cleanup, control, doctor, fault, uplink
 from localcloud.cli import main
 from localcloud.logs import describe
-from localcloud.state import State
+from localcloud.state import Running, State
 from ops.errors import UserError
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=AKIASLIPWAYLOCAL0000/20260101/us-east-1/s3/aws4_request, SignedHeaders=host"
@@ -80,3 +80,27 @@ def test_a_warning_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     tight = doctor.Check("memory", "3.0 GiB", "a smaller fleet", fatal=False)
     monkeypatch.setattr(doctor, "checks", lambda _state: [tight])
     doctor.require(State(tmp_path))
+
+
+def test_an_interrupted_start_leaves_no_daemon_and_a_killed_one_leaves_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = State(tmp_path)
+    state.create()
+    seen: list[Running] = []
+    sleeper = ["/bin/sleep", "600"]
+
+    def interrupted(_process: object, state: State) -> None:
+        found = state.read()
+        assert found is not None, "whoever comes after a start that was killed finds it"
+        assert (found.alive, found.ready) == (True, False)
+        seen.append(found)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(control, "DAEMON", sleeper)
+    monkeypatch.setattr(control, "_ready", interrupted)
+    monkeypatch.setattr(cleanup, "clean", lambda _state, _say: None)
+    with pytest.raises(KeyboardInterrupt):
+        control._launch(state, print)
+    assert not seen[0].alive
+    assert state.read() is None
