@@ -71,6 +71,15 @@ def test_each_kind_of_difference_is_found_told_and_mended(module: Any, files: li
     assert module.keep(files, check=False) == ([], [])
 
 
+@pytest.mark.parametrize("content", [b"one\r\n", b"\xff\xfe", b""])
+def test_content_is_compared_byte_for_byte(module: Any, files: list[dict[str, str]], content: bytes) -> None:
+    module.keep(files, check=False)
+    one = Path(files[0]["path"])
+    one.write_bytes(content)
+    assert module.keep(files, check=False)[0] == [str(one)]
+    assert one.read_bytes() == b"one\n"
+
+
 def test_a_link_in_a_files_place_is_replaced_and_what_it_leads_to_is_not(
     module: Any, files: list[dict[str, str]], tmp_path: Path
 ) -> None:

@@ -58,7 +58,7 @@ def _keep_folder(folder: Path, check: bool) -> list[Diff]:
 def _keep_file(file: dict[str, str], check: bool) -> list[Diff]:
     path, mode = Path(file["path"]), int(file["mode"], 8)
     regular = path.is_file() and not path.is_symlink()
-    content = path.read_text(errors="replace") if regular else ""
+    content = path.read_bytes().decode(errors="replace") if regular else ""
     diffs = list(_differences(path, (_attributes(path), content), (_described(mode), file["content"])))
     if diffs and not check:
         _replace(path, file["content"], mode)
@@ -93,8 +93,8 @@ def _described(mode: int, user: int | None = None, group: int | None = None) -> 
 def _replace(path: Path, content: str, mode: int) -> None:
     descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "w") as out:
-            out.write(content)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content.encode())
             os.fchmod(descriptor, mode)
             os.fchown(descriptor, ROOT, ROOT)
         os.replace(draft, path)
