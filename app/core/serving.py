@@ -14,6 +14,7 @@ from typing import Any
 from app.core import decision
 from app.core.batch import Call, Timings, Work
 from app.core.board import Board
+from app.core.decision import Decision
 from app.core.deployment import Deployment, ModelVersion
 from app.core.errors import NotReadyError, UnknownModelError
 from app.core.inputs import Input
@@ -22,6 +23,7 @@ from app.core.meters import Meters
 from app.core.model import LoadedModel, load
 from app.core.plain import Table
 from app.core.probabilities import Labelled, classes, probabilities
+from app.core.samples import Samples
 from app.core.scoring import Scoring
 
 __all__ = ["Serving", "Timings"]
@@ -43,6 +45,7 @@ class Serving:
     cache: Path | None = None  # for compiled models
     board: Board = field(default_factory=Board)
     meters: Meters = field(default_factory=Meters)
+    samples: Samples | None = None
     worker: int = 0
     draining: bool = False
     _loaded: dict[str, LoadedModel] = field(default_factory=dict)
@@ -55,6 +58,8 @@ class Serving:
         self.worker = worker
         self._thread = Scoring(self._batched)
         self.meters.start(worker, self.about)
+        if self.samples:
+            self.samples.start()
         self._thread.submit(self._prepare)
 
     @property
@@ -141,6 +146,8 @@ class Serving:
             queue_seconds=queue_seconds,
             predict_seconds=predict_seconds,
         )
+        if self.samples:
+            self.samples.offer(calls)
 
     def _prepare(self) -> None:
         for version in self.deployment.models:
@@ -205,11 +212,16 @@ class Serving:
             return "ready"
         return "failed" if version.name in self._failed else "loading"
 
+    def decision(self, version: ModelVersion) -> Decision | None:
+        """Natively or compiled, and why; None while the model is not loaded."""
+        loaded = self._loaded.get(version.name)
+        return loaded.scorer.decision if loaded else None
+
     def about(self) -> dict[str, Any]:
         """This worker as the others may tell of it: see Meters.start."""
         models = [
-            {"name": version.name, "version": version.version, "status": self.status(version), "kind": None}
-            for version in self.deployment.models
+            {"name": each.name, "version": each.version, "status": self.status(each), "kind": decided and decided.kind}
+            for each, decided in ((version, self.decision(version)) for version in self.deployment.models)
         ]
         return {"ready": self.is_ready, "in_flight": self.scoring.waiting, "models": models}
 

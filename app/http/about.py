@@ -26,7 +26,6 @@ def models(here: Serving) -> list[dict[str, Any]]:
         {
             "name": model.name,
             "version": model.version,
-            "alias": getattr(model, "alias", None),
             "run_id": model.run_id,
             "source": model.source,
             "digest": model.digest,
@@ -54,13 +53,9 @@ def workers(here: Serving) -> list[dict[str, Any]]:
 
 def _served_as(here: Serving, model: ModelVersion) -> dict[str, Any]:
     """Natively or compiled, why, and how far the two forms differ; unknown while it is not ready."""
-    scorer = getattr(here.model(model), "scorer", None) if here.status(model) == "ready" else None
-    decision = getattr(scorer, "decision", None)
-    return {
-        "kind": getattr(decision, "kind", None),
-        "reason": getattr(decision, "reason", None),
-        "largest_difference": getattr(decision, "largest_difference", None),
-    }
+    found = here.decision(model)
+    names = ("kind", "reason", "largest_difference", "tolerance", "rows_checked")
+    return {name: getattr(found, name) if found else None for name in names}
 
 
 def _time(seconds: float) -> str:

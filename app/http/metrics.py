@@ -76,7 +76,7 @@ def _information(here: Serving) -> Iterator[Metric]:
     )
     for facts in models(here):
         name = [facts["name"], facts["version"]]
-        known = {key: str(facts[key] or "") for key in ("run_id", "source", "digest", "alias", "kind")}
+        known = {key: str(facts[key] or "") for key in ("run_id", "source", "digest", "kind")}
         about.add_metric([], {"model": name[0], "version": name[1], "default": str(facts["default"]).lower(), **known})
         if facts["kind"]:
             compiled.add_metric(name, facts["kind"] == "compiled")

@@ -12,11 +12,8 @@ from flask.testing import FlaskClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from .conftest import RELEASE, Serve
+from .conftest import RELEASE, Serve, Start
 from .process import Server
-from .test_server import Start, start
-
-__all__ = ["start"]
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
