@@ -7,24 +7,30 @@ forest spends ten milliseconds on any number of rows where a recommender spends 
 FADING = 0.9
 BATCH_SECONDS = 1.0  # no batch is made that would take longer: far from the timeout that ends a worker
 BATCH_ROWS = 10_000
+SURPRISE = 4.0  # one predict that took more than so many times what it should is not believed: the machine was away
 
 
 class Pace:
     def __init__(self) -> None:
         self._weight = self._rows = self._seconds = self._squares = self._products = 0.0
-        self._last_rows, self._last_seconds = 0, 0.0
+        self._surprised = False
+        self.rows_at_most = 1  # of a batch
         self.fixed = 0.0  # a: seconds of a predict, however small
         self.per_row = 0.0  # b: seconds of one row more
 
     def saw(self, rows: int, seconds: float) -> None:
         """One predict has ended."""
-        self._last_rows, self._last_seconds = rows, seconds
+        likely = max(SURPRISE * self.seconds(1, rows), 0.001)
+        self._surprised = self._weight > 2 and seconds > likely and not self._surprised
+        if self._surprised:
+            seconds = likely
         self._weight = self._weight * FADING + 1
         self._rows = self._rows * FADING + rows
         self._seconds = self._seconds * FADING + seconds
         self._squares = self._squares * FADING + rows * rows
         self._products = self._products * FADING + rows * seconds
         self._fit()
+        self.rows_at_most = self._bound(rows, seconds)
 
     def _fit(self) -> None:
         """Weighted least squares, neither coefficient below nothing. One number of rows says nothing of the slope."""
@@ -35,13 +41,10 @@ class Pace:
         self.per_row = min(max(slope, 0.0), self._seconds / self._rows if self._rows else 0.0)
         self.fixed = max((self._seconds - self.per_row * self._rows) / self._weight, 0.0)
 
-    @property
-    def rows_at_most(self) -> int:
-        """Of a batch: as if every row cost as much as in the recent predicts, or twice what just went well."""
-        if not self._last_rows:
-            return 1
+    def _bound(self, rows: int, seconds: float) -> int:
+        """As if every row cost as much as in the recent predicts, or twice what just went well."""
         likely = BATCH_SECONDS * self._rows / max(self._seconds, 1e-6)
-        tried = 2 * self._last_rows if self._last_seconds <= BATCH_SECONDS else 1
+        tried = 2 * rows if seconds <= BATCH_SECONDS else 1
         return int(min(max(likely, tried, 1), BATCH_ROWS))
 
     def seconds(self, predicts: float, rows: int) -> float:

@@ -69,10 +69,10 @@ class Journal:
 
     def _write(self) -> None:
         """In one write, under the lock of the handler that other threads log through."""
-        if not self._lines or not log.isEnabledFor(logging.INFO):
+        lines, self._lines = self._lines, []
+        if not lines or not log.isEnabledFor(logging.INFO):
             return
-        text = b"\n".join(self._lines).decode()
-        self._lines.clear()
+        text = b"\n".join(lines).decode()
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler):
                 handler.acquire()

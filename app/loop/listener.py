@@ -1,7 +1,7 @@
 """Takes connections off gunicorn's listening sockets, one at a time, leaving them first to workers that have fewer."""
 
 import asyncio
-import contextlib
+import logging
 import socket
 from collections.abc import Callable
 
@@ -9,6 +9,9 @@ from app.loop.connection import Connection
 from app.loop.loads import Loads
 
 YIELD_SECONDS = 0.002
+PAUSE_SECONDS = 0.1
+
+log = logging.getLogger(__name__)
 
 
 class Listener:
@@ -41,19 +44,25 @@ class Listener:
     def _insist(self, one: socket.socket) -> None:
         """Nobody else took it."""
         if self.is_open:
-            self._accept(one)
             self._loop.add_reader(one, self._readable, one)
+            self._accept(one)
 
     def _accept(self, one: socket.socket) -> bool:
-        with contextlib.suppress(BlockingIOError, InterruptedError, ConnectionAbortedError):
+        try:
             accepted, _ = one.accept()
-            accepted.setblocking(False)
-            task = self._loop.create_task(self._connect(accepted))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
-            self.tell()
-            return True
-        return False
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker was quicker
+            return False
+        except OSError as error:  # no descriptor or memory is left: the ones that are open will be closed
+            log.error("a connection could not be taken: %s", error)
+            self._loop.remove_reader(one)
+            self._loop.call_later(PAUSE_SECONDS, self._insist, one)
+            return False
+        accepted.setblocking(False)
+        task = self._loop.create_task(self._connect(accepted))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+        self.tell()
+        return True
 
     async def _connect(self, accepted: socket.socket) -> None:
         try:

@@ -6,6 +6,7 @@ models are ready. A worker that must stop answers everything that reached it, ea
 """
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -33,6 +34,7 @@ class Worker(Base):  # type: ignore[misc]
         self.serving: Serving = self.app.wsgi().extensions["slipway"]
         self.is_replacement = self.serving.board.complete
         self.linger_until: float | None = None
+        self.is_settled = False
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
@@ -107,6 +109,9 @@ class Worker(Base):  # type: ignore[misc]
             self.handle_exit(signal.SIGTERM, None)
         if self.alive and not listener.is_open and (self.serving.is_ready or not self.is_replacement):
             listener.open(lambda: len(site.connections))
+        if self.serving.is_ready and not self.is_settled:
+            self.is_settled = True
+            gc.freeze()  # what the models are made of will not become garbage
         if not self.alive:
             self.linger_until = self.linger_until or now + site.limits.linger_seconds
             site.drain(self.linger_until)

@@ -18,7 +18,7 @@ import httptools
 from app.loop.mailbox import Mailbox
 from app.loop.message import Answer, Request
 
-WAITING_THREADS = 64  # as many calls out of Flask can be in one batch
+WAITING_THREADS = 48  # as many calls out of Flask can be in one batch; 8 workers stay below the unit's TasksMax
 OTHER_THREADS = 4
 BACKLOG = 256  # requests that wait for a thread
 

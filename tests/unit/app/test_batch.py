@@ -46,6 +46,13 @@ SIGNATURE = ModelSignature(
 )
 
 
+def _fast() -> Pace:
+    """Of a model that may have any batch."""
+    pace = Pace()
+    pace.saw(1000, 0.001)
+    return pace
+
+
 def _loaded(folder: Path, name: str, example: Any) -> LoadedModel:
     version = ModelVersion(
         name=name,
@@ -152,14 +159,13 @@ def _rendered(call: Call | ServingError) -> str:
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(bodies=st.lists(requests, min_size=1, max_size=6))
 def test_requests_scored_together_get_the_answers_that_each_gets_alone(mixed: Lane, bodies: list[Any]) -> None:
-    mixed.pace = Pace()
-    mixed.pace.saw(1000, 0.001)
+    mixed.pace = _fast()
     given = [{"dataframe_records": records} for records in bodies]
     assert _together(mixed, given) == [_alone(mixed, body) for body in given]
 
 
 def test_a_bad_row_costs_its_neighbours_nothing_but_predicts(mixed: Lane) -> None:
-    mixed.pace.saw(1000, 0.001)
+    mixed.pace = _fast()
     fine = {"dataframe_records": FRAME.head(1).to_dict("records")}
     refused = {"dataframe_records": [{**FRAME.to_dict("records")[0], "amount": 1e300}]}  # too large for a forest
     expected = _alone(mixed, fine)
@@ -169,7 +175,7 @@ def test_a_bad_row_costs_its_neighbours_nothing_but_predicts(mixed: Lane) -> Non
 
 
 def test_what_is_alike_is_one_predict(mixed: Lane) -> None:
-    mixed.pace.saw(1000, 0.001)
+    mixed.pace = _fast()
     predicts = []
     bodies = [{"dataframe_records": FRAME.iloc[[number % 4]].to_dict("records")} for number in range(8)]
     split = {"columns": [*reversed(FRAME.columns)], "data": FRAME.iloc[:, ::-1].to_numpy().tolist()}
@@ -191,7 +197,7 @@ def test_what_is_alike_is_one_predict(mixed: Lane) -> None:
 
 
 def test_calls_with_params_and_work_of_other_kinds_stay_alone(mixed: Lane) -> None:
-    mixed.pace.saw(1000, 0.001)
+    mixed.pace = _fast()
     parsed = inputs.from_json({"dataframe_records": FRAME.to_dict("records")}, mixed.model.pyfunc.metadata)
     with_params = inputs.Input(parsed.data, {"factor": 1})
     waiting = [Call(mixed, given, Timings(), lambda _: None, 1) for given in (parsed, with_params, lambda: 7, parsed)]
@@ -253,3 +259,14 @@ def test_a_batch_of_a_slow_model_is_kept_far_from_the_timeout() -> None:
     for _ in range(10):
         fixed.saw(fixed.rows_at_most, 0.8)
     assert fixed.rows_at_most > 100, "rows that cost nothing are taken in ever larger batches"
+
+
+def test_one_predict_during_which_the_machine_stood_still_says_little_of_the_model() -> None:
+    pace = Pace()
+    for _ in range(20):
+        pace.saw(1, 0.01)
+    pace.saw(1, 5.0)
+    assert pace.seconds(8, 8) < 0.3
+    for _ in range(10):
+        pace.saw(1, 5.0)
+    assert pace.seconds(1, 1) > 2.0, "but a model that has become slow is believed"

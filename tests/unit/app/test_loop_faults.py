@@ -68,6 +68,22 @@ def _workers(server: Server) -> set[int]:
     return found
 
 
+def test_connections_are_shared_out_among_the_workers(start: Start) -> None:
+    server = start("scaled")
+    server.wait_ready()
+    wires, workers = [], []
+    for _ in range(20):
+        wires.append(Wire(server.socket))
+        wires[-1].send(get("/version"))
+        workers.append(wires[-1].reply().json["worker"]["pid"])
+    counts = collections.Counter(workers)
+    assert len(counts) == 2
+    assert max(counts.values()) <= 14, counts
+    for wire in wires:
+        wire.close()
+    assert server.stop() == 0
+
+
 def test_a_stop_under_load_loses_no_request(start: Start) -> None:
     server = start("diabetes")
     server.wait_ready()
