@@ -23,6 +23,8 @@ class Settings:
     workers: int
     cache: Path | None = None  # for compiled models; none, nothing is compiled
     releases: Path = Path(PATHS.releases)
+    sample: float = 0.0  # the share of predictions whose payload is kept
+    samples: Path = Path(PATHS.run) / "predictions"
     client_seconds: float = 20.0  # by then a client must have sent its headers, and again its body
 
     @property
@@ -35,20 +37,33 @@ class Settings:
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, _RUN, _WORKERS and _CLIENT_SECONDS may be, and
-    CACHE_DIRECTORY, which is systemd's own name for what it makes for the unit."""
+    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, _RUN, _WORKERS, _SAMPLE and _CLIENT_SECONDS may
+    be, and CACHE_DIRECTORY and LOGS_DIRECTORY, which are systemd's own names for what it makes for the unit."""
     missing = [name for name in ("SLIPWAY_SLOT", "SLIPWAY_DEPLOYMENT") if not environ.get(name)]
     if missing:
         raise BadDeploymentError(f"{' and '.join(missing)} must be set in the environment of the model server")
+    run = Path(environ.get("SLIPWAY_RUN", PATHS.run))
     return Settings(
         slot=environ["SLIPWAY_SLOT"],
         deployment=Path(environ["SLIPWAY_DEPLOYMENT"]),
         models=Path(environ.get("SLIPWAY_MODELS", PATHS.models)),
-        run=Path(environ.get("SLIPWAY_RUN", PATHS.run)),
+        run=run,
+        sample=_share(environ.get("SLIPWAY_SAMPLE")),
+        samples=Path(environ.get("LOGS_DIRECTORY") or run / "predictions"),
         workers=_workers(environ.get("SLIPWAY_WORKERS")),
         client_seconds=_seconds(environ.get("SLIPWAY_CLIENT_SECONDS"), 20.0),
         cache=Path(environ["CACHE_DIRECTORY"]) if environ.get("CACHE_DIRECTORY") else None,
     )
+
+
+def _share(given: str | None) -> float:
+    try:
+        share = float(given or 0)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise BadDeploymentError(f"SLIPWAY_SAMPLE is {given!r}, expected a share of the predictions from 0 to 1")
+    return share
 
 
 def _workers(given: str | None) -> int:

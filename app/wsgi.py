@@ -9,6 +9,7 @@ from app.core.board import Board
 from app.core.errors import BadDeploymentError
 from app.core.meters import Meters, folder
 from app.core.preload import import_libraries
+from app.core.samples import Samples
 from app.core.serving import Serving
 from app.http.factory import create_app
 from app.logs import refuse
@@ -30,6 +31,7 @@ app = create_app(
         slot=_settings.slot,
         cache=_settings.cache,
         board=Board(_settings.workers),
+        samples=Samples(_settings.samples, _settings.sample, _deployment.id) if _settings.sample else None,
         meters=Meters(folder(_settings.run, _settings.slot, _deployment.id)),
     )
 )

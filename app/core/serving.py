@@ -23,6 +23,7 @@ from app.core.meters import Meters
 from app.core.model import LoadedModel, load
 from app.core.plain import Table
 from app.core.probabilities import Labelled, classes, probabilities
+from app.core.samples import Samples
 from app.core.scoring import Scoring
 
 __all__ = ["Serving", "Timings"]
@@ -44,6 +45,7 @@ class Serving:
     cache: Path | None = None  # for compiled models
     board: Board = field(default_factory=Board)
     meters: Meters = field(default_factory=Meters)
+    samples: Samples | None = None
     worker: int = 0
     draining: bool = False
     _loaded: dict[str, LoadedModel] = field(default_factory=dict)
@@ -56,6 +58,8 @@ class Serving:
         self.worker = worker
         self._thread = Scoring(self._batched)
         self.meters.start(worker, self.about)
+        if self.samples:
+            self.samples.start()
         self._thread.submit(self._prepare)
 
     @property
@@ -142,6 +146,8 @@ class Serving:
             queue_seconds=queue_seconds,
             predict_seconds=predict_seconds,
         )
+        if self.samples:
+            self.samples.offer(calls)
 
     def _prepare(self) -> None:
         for version in self.deployment.models:

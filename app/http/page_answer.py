@@ -79,5 +79,5 @@ def _bars(parsed: dict[str, Any]) -> tuple[Bars, ...]:
 
 def _value(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.8g}"
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.10g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -49,6 +49,12 @@ def test_every_family_is_on_the_dashboard(metrics: dict[str, set[str]]) -> None:
     assert {name for name in families if name not in asked} <= {"slipway_model_compiled"}
 
 
+def test_the_documented_metrics_are_the_servers(metrics: dict[str, set[str]]) -> None:
+    documented = set(re.findall(r"\bslipway_\w+", (CHECKOUT / "docs" / "server.md").read_text()))
+    families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in metrics}
+    assert documented == families
+
+
 def test_every_label_of_a_selector_or_a_grouping_exists(metrics: dict[str, set[str]]) -> None:
     for text in expressions():
         for name, selector in re.findall(r"\b(slipway_\w+)\{([^}]*)\}", text):
