@@ -1,6 +1,7 @@
 """A request as it came off the wire, and an answer as the bytes that go out in one write."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -44,6 +45,11 @@ class Answer:
     headers: bytes
     body: bytes
     length: int | None = None  # that of a HEAD's answer, whose body is not sent
+
+
+def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    """As they go over the wire, where a model's name may hold what a header cannot."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1", "replace")
 
 
 def encode(answer: Answer, request: Request, keep_alive: bool) -> bytes:

@@ -27,7 +27,7 @@ from app.http.access import SAFE_ID
 from app.loop.connection import Connection
 from app.loop.journal import Journal, milliseconds
 from app.loop.mailbox import Mailbox
-from app.loop.message import Answer, Request
+from app.loop.message import Answer, Request, header_lines
 from app.loop.refusal import refusal
 from contract import HEADERS
 
@@ -135,7 +135,7 @@ def routes(serving: Serving) -> dict[bytes, Route]:
     for version in serving.deployment.models:
         lines = {"Content-Type": "application/json", HEADERS.deployment: serving.deployment.id}
         lines[HEADERS.model] = version.label
-        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
+        head = header_lines(lines.items())
         invocations = Route(version, plain.invocation, "mlflow", head)
         predict = Route(version, plain.rows, "predict", head)
         name = quote(version.name, safe="").encode()

@@ -12,7 +12,7 @@ from app.loop.connection import Connection
 from app.loop.journal import Journal
 from app.loop.limits import Limits
 from app.loop.mailbox import Mailbox
-from app.loop.message import Answer, Request
+from app.loop.message import Answer, Request, header_lines
 from app.loop.refusal import HttpError, refusal
 from app.loop.short import Pending, Short
 from app.loop.wsgi import Application, FullError
@@ -24,9 +24,11 @@ class Site:
         self.limits = limits
         self.draining = False
         self.connections: set[Connection] = set()
-        self._deployment = serving.deployment.id
+        self._headers = {"Content-Type": "application/json", HEADERS.deployment: serving.deployment.id}
+        if default := serving.default():
+            self._headers[HEADERS.model] = default.label
         self._mailbox = Mailbox(loop)
-        self.journal = Journal(loop, self._deployment, serving.meters)
+        self.journal = Journal(loop, serving.deployment.id, serving.meters)
         self._short = Short(serving, self._mailbox, self.journal, loop)
         self._application = Application(app, self._mailbox)
 
@@ -64,10 +66,8 @@ class Site:
     def _refuse(self, request: Request, connection: Connection, error: ServingError) -> None:
         given = (request.header(b"x-request-id") or b"").decode("latin-1")
         request_id = given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex
-        headers = {"Content-Type": "application/json", HEADERS.request_id: request_id}
-        headers[HEADERS.deployment] = self._deployment
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
-        answer = refusal(request, error, request_id, lines)
+        headers = {**self._headers, HEADERS.request_id: request_id}
+        answer = refusal(request, error, request_id, header_lines(headers.items()))
         self.journal.request(request, answer, request_id, {"error": error.code}, {})
         self.journal.error(error)
         connection.answer(request, answer)

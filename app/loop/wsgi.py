@@ -16,7 +16,7 @@ from wsgiref.types import WSGIApplication
 import httptools
 
 from app.loop.mailbox import Mailbox
-from app.loop.message import Answer, Request
+from app.loop.message import Answer, Request, header_lines
 
 WAITING_THREADS = 48  # as many calls out of Flask can be in one batch; 8 workers stay below the unit's TasksMax
 OTHER_THREADS = 4
@@ -145,13 +145,13 @@ def call(app: WSGIApplication, given: dict[str, Any], request: Request) -> Answe
 
 
 def _answer(status: int, headers: list[tuple[str, str]], body: bytes, request: Request) -> Answer:
-    lines = []
+    lines: list[tuple[str, str]] = []
     length = None
     for name, value in headers:
         if "\n" in name + value or "\r" in name + value:
             raise ValueError("a header holds a line break")
         if name.lower() not in HOP_BY_HOP and name.lower() != "date":
-            lines.append(f"{name}: {value}\r\n".encode("latin-1"))
+            lines.append((name, value))
         elif name.lower() == "content-length" and request.method == b"HEAD":
             length = int(value)
-    return Answer(status, b"".join(lines), body, length)
+    return Answer(status, header_lines(lines), body, length)

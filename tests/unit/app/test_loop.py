@@ -164,6 +164,7 @@ def test_what_is_wrong_as_http_is_refused_and_the_connection_closed(
     reply = wire.reply()
     assert (reply.status, reply.headers["Connection"]) == (status, "close"), reply.body
     assert reply.json["error"]["request_id"] == reply.headers["X-Request-Id"]
+    assert reply.headers["X-Slipway-Model"] == "scaled/3"
     assert wire.is_closed
 
 

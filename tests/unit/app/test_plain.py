@@ -183,7 +183,8 @@ class LoopServer:
         serving.scoring.submit(lambda: None).result()
         self.loop = uvloop.new_event_loop()
         self.site = Site(self.app, serving, Limits(), self.loop)
-        self.loop.run_until_complete(self.loop.create_unix_server(lambda: Connection(self.site), str(path)))
+        listening = self.loop.create_unix_server(lambda: Connection(self.site), str(path))
+        self.listener = self.loop.run_until_complete(listening)  # it closes when nobody holds it
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         self.client = self.app.test_client()
         self.connection = http.client.HTTPConnection("localhost", timeout=60)
