@@ -1,7 +1,6 @@
 """How well a model does on its golden set: the release's answers when the deployment was made, against the truth."""
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +14,6 @@ class Verdict:
     pairs: tuple[tuple[Any, Any], ...]
     measures: dict[str, float]
     classes: tuple[Any, ...] | None
-
-    def count(self, true: Any, predicted: Any) -> int:
-        return Counter(self.pairs)[(true, predicted)]
 
 
 def verdict(output: Any, targets: Any) -> Verdict | None:

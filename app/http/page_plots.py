@@ -3,6 +3,7 @@
 Plots stretch with the page, so their text stands outside of them. No style attribute: the page's policy forbids it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,10 +87,10 @@ def scatter(verdict: Verdict) -> Scatter:
 
 def matrix(verdict: Verdict) -> list[tuple[Any, list[tuple[int, int]]]]:
     """Of each true class: how often each class was predicted, and that as tenths of the row for the shade."""
-    classes = verdict.classes or ()
+    classes, counted = verdict.classes or (), Counter(verdict.pairs)
     rows = []
     for true in classes:
-        counts = [verdict.count(true, predicted) for predicted in classes]
+        counts = [counted[true, predicted] for predicted in classes]
         whole = sum(counts) or 1
         rows.append((true, [(count, -(-count * 10 // whole)) for count in counts]))
     return rows
