@@ -3,7 +3,6 @@ is refused by name. Two keys of one name, NaN, a number that turns into infinity
 """
 
 import json
-import re
 from email.message import Message
 from typing import Any
 
@@ -17,8 +16,10 @@ MESSAGE_LENGTH = 1000
 # Each empty list costs 60 bytes of memory and two of the body: without a limit, 16 MiB of them take half a gigabyte.
 STRUCTURES_AT_MOST = 1_000_000
 
-# Only a number with a three-digit exponent or a hundred digits can exceed a double.
-_PERHAPS_INFINITE = re.compile(rb"[eE]\+?0*[1-9][0-9][0-9]|(?<![0-9])[0-9]{100}")
+# Only a number with a three-digit exponent or a hundred digits can exceed a double. With every digit made a zero, the
+# search for one costs a twentieth of what a regular expression does.
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789E", b"000000000e")
+_PERHAPS_INFINITE = (b"0e000", b"0" * 100)
 
 
 def media_type(content_type: str | None, accepted: tuple[str, ...]) -> str:
@@ -54,7 +55,8 @@ def decode(body: bytes) -> Any:
     structures = body.count(b"[") + body.count(b"{")
     if structures > STRUCTURES_AT_MOST:
         raise TooLargeError(f"the body holds {structures} lists and objects, at most {STRUCTURES_AT_MOST} are read")
-    decoder = _STRICT if _PERHAPS_INFINITE.search(body) else _PLAIN
+    zeros = body.translate(_DIGITS_TO_ZERO, b"+")
+    decoder = _STRICT if any(pattern in zeros for pattern in _PERHAPS_INFINITE) else _PLAIN
     try:
         return decoder.decode(content)
     except json.JSONDecodeError as error:

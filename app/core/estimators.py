@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from app.core.forest import Forest
+from app.core.linear import Linear, QuickLogistic
 
 Array: TypeAlias = numpy.ndarray[Any, Any]
 
@@ -37,6 +38,8 @@ def fast(estimator: Any) -> Fast:
         return _pipeline(estimator)
     if Forest.fits(estimator):
         return _forest(estimator)
+    if Linear.fits(estimator):
+        return _linear(estimator)
     return Fast(estimator.predict, _probabilities(estimator))
 
 
@@ -89,25 +92,8 @@ def _pipeline(pipeline: Pipeline) -> Fast:
 
 def _forest(estimator: Any) -> Fast:
     forest = Forest(estimator)
+    plain = _plain(estimator, numpy.float32, PLAIN_KINDS)
     names = getattr(estimator, "feature_names_in_", None)
-
-    def plain(data: Any) -> Array | None:
-        """The rows as the forest would convert them, None when it should look at them itself."""
-        if isinstance(data, pandas.DataFrame):
-            if names is not None and not numpy.array_equal(data.columns, names):
-                return None
-            if any(not isinstance(kind, numpy.dtype) or kind.kind not in PLAIN_KINDS for kind in data.dtypes):
-                return None
-            with numpy.errstate(over="ignore"):
-                data = data.to_numpy(dtype=numpy.float32)
-        if not isinstance(data, numpy.ndarray) or data.ndim != 2 or data.shape[1] != estimator.n_features_in_:
-            return None
-        if data.dtype.kind not in PLAIN_KINDS or not len(data):
-            return None
-        with numpy.errstate(over="ignore"):
-            rows = numpy.ascontiguousarray(data, dtype=numpy.float32)
-        return rows if numpy.isfinite(rows).all() else None
-
     classes = getattr(estimator, "classes_", None)
     if classes is None:
 
@@ -127,6 +113,63 @@ def _forest(estimator: Any) -> Fast:
         lambda data: (labels, probabilities(data)),
         takes_matrix=True,
     )
+
+
+def _linear(estimator: Any) -> Fast:
+    linear = Linear(estimator)
+    plain = _plain(estimator, numpy.float64, "f")
+    names = getattr(estimator, "feature_names_in_", None)
+    classes = getattr(estimator, "classes_", None)
+
+    def answer(data: Any) -> Any:
+        rows = plain(data)
+        if rows is None:
+            return estimator.predict(_named(data, names))
+        if classes is None:
+            return linear.values(rows)
+        scores = linear.scores(rows)
+        return classes.take((scores > 0).astype(int) if scores.ndim == 1 else numpy.argmax(scores, axis=1), axis=0)
+
+    if classes is None:
+        return Fast(answer, takes_matrix=True)
+    quick, labels = QuickLogistic.of(estimator), classes.tolist()
+
+    def probabilities(data: Any) -> Array:
+        rows = plain(data)
+        found: Array = estimator.predict_proba(_named(data, names)) if rows is None else quick.predict_proba(rows)
+        return found
+
+    return Fast(answer, lambda data: (labels, probabilities(data)), takes_matrix=True)
+
+
+def _plain(estimator: Any, kind: Any, kinds: str) -> Callable[[Any], Array | None]:
+    """The rows as the estimator itself would convert them, None when it should look at them itself."""
+    names = getattr(estimator, "feature_names_in_", None)
+
+    def is_plain(dtype: Any) -> bool:
+        return isinstance(dtype, numpy.dtype) and dtype.kind in kinds and (kinds != "f" or dtype == kind)
+
+    def plain(data: Any) -> Array | None:
+        if isinstance(data, pandas.DataFrame):
+            if names is not None and not numpy.array_equal(data.columns, names):
+                return None
+            if not all(map(is_plain, data.dtypes)):
+                return None
+            with numpy.errstate(over="ignore"):
+                data = data.to_numpy(dtype=kind)
+        elif kind is numpy.float64 and isinstance(data, numpy.ndarray):
+            data = numpy.asfortranarray(data)  # as a frame of a request's columns has them
+        if not isinstance(data, numpy.ndarray) or data.ndim != 2 or data.shape[1] != estimator.n_features_in_:
+            return None
+        if not is_plain(data.dtype) and data.dtype != kind:
+            return None
+        if not len(data):
+            return None
+        with numpy.errstate(over="ignore"):
+            rows: Array = data.astype(kind, copy=False)
+        return rows if numpy.isfinite(rows).all() else None
+
+    return plain
 
 
 def _named(data: Any, names: Any) -> Any:

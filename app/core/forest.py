@@ -37,7 +37,7 @@ class Forest:
         return type(estimator) in FORESTS and estimator.n_outputs_ == 1
 
     def mean(self, rows: Array) -> Array:
-        """`rows`: float32, finite, C-contiguous, of as many columns as the forest was fitted on."""
+        """`rows`: float32, finite, of as many columns as the forest was fitted on."""
         if self._fused is not None and rows.size <= FUSED_FLOATS:
             total = self._sum_fused(rows)
         else:

@@ -117,7 +117,7 @@ def test_nginx_answers_its_own_errors_in_json(stage: Stage) -> None:
     upload = "head -c 20000000 /dev/zero | curl -si --data-binary @- -H 'Expect:' http://127.0.0.1:8080/invocations"
     answer = stage.rig.inside("sh", "-c", upload).stdout
     assert answer.startswith("HTTP/1.1 413")
-    assert json.loads(answer.partition("\n\n")[2])["error"] == "the request body is too large"
+    assert json.loads(answer.partition("\n\n")[2])["error_code"] == "BAD_REQUEST"
 
 
 def test_requests_are_logged_as_one_json_line_each(stage: Stage) -> None:

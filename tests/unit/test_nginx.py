@@ -1,9 +1,14 @@
 """Nginx's configuration, rendered from the shipped files and read by the real Nginx."""
 
+import json
 import re
 import shutil
+import socket
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,3 +59,54 @@ def test_the_access_log_is_one_json_object_per_request(tmp_path: Path) -> None:
     assert re.sub(r'"\$\w+"', '"x"', line).startswith('{"event":"request"')
     fields = re.findall(r'"(\w+)":"(\$?\w+)"', line)
     assert {"request_id", "status", "upstream_status", "deployment", "model"} <= {name for name, _ in fields}
+
+
+def served(folder: Path) -> Iterator[Path]:
+    """The socket of an Nginx that runs the rendered configuration, and has no server behind it."""
+    main = rendered(folder)
+    site = folder / "etc/nginx/slipway/model-server.conf"
+    address = folder / "http.sock"
+    listen = re.compile(r"listen \S+ default_server[^;]*;")
+    assert len(listen.findall(site.read_text())) == 1
+    site.write_text(listen.sub(f"listen unix:{address};", site.read_text()))
+    assert nginx
+    process = subprocess.Popen([nginx, "-c", str(main), "-g", "daemon off;"], stderr=subprocess.DEVNULL)
+    while not address.exists():
+        assert process.poll() is None, "Nginx does not start"
+        time.sleep(0.02)
+    yield address
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[Path]:
+    yield from served(tmp_path)
+
+
+@needs_nginx
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("/invocations", "message"),
+        ("/models/a/invocations", "message"),
+        ("/predict", "error"),
+        ("/v2/models/a/infer", ""),
+    ],
+)
+def test_a_body_that_is_too_large_is_refused_in_the_shape_of_its_protocol(address: Path, path: str, where: str) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(address))
+        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {contract.HTTP.body_bytes + 1}\r\n"
+        client.sendall(f"{head}X-Request-Id: mine-1\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+    says = f"the body is larger than {contract.HTTP.body_bytes} bytes"
+    facts = {"message": says, "request_id": "mine-1"}
+    shapes: dict[str, Any] = {
+        "message": {"error_code": "BAD_REQUEST", **facts},
+        "error": {"error": {"code": "BAD_REQUEST", **facts}},
+        "": {"error": says},
+    }
+    assert answer.startswith("HTTP/1.1 413")
+    assert json.loads(answer.partition("\r\n\r\n")[2]) == shapes[where]

@@ -124,22 +124,9 @@ def test_clients_whose_pins_are_not_ours_read_what_we_answer(
 ) -> None:
     uv = shutil.which("uv")
     assert uv, "uv is not on the PATH"
-    command = [
-        uv,
-        "run",
-        "-q",
-        "--no-project",
-        "--isolated",
-        "--python",
-        "3.11",
-        "--with",
-        package,
-        "python",
-        str(FOREIGN),
-    ]
-    done = subprocess.run(
-        [*command, package.split("=", maxsplit=1)[0], address], capture_output=True, text=True, timeout=500, check=False
-    )
+    environment = ["--no-project", "--isolated", "--python", "3.11", "--with", package]
+    command = [uv, "run", "-q", *environment, "python", "-P", str(FOREIGN), package.split("=", maxsplit=1)[0]]
+    done = subprocess.run([*command, address], capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     expected = zoo_client.post("/predict/iris", json=ROWS.tolist()).json["predictions"]
     assert json.loads(done.stdout.splitlines()[-1]) == {"predictions": expected, "texts": ["+", "-"]}

@@ -101,6 +101,7 @@ BAD_ROWS = {
     "unknown": ([IRIS, {**IRIS, "id": 1}], "row 1 has the unknown field 'id', expected sepal length (cm), "),
     "missing": ([IRIS, {"sepal length (cm)": 1}], "row 1 lacks the field 'sepal width (cm)'"),
     "infinite": (b'{"sepal length (cm)": 1e999}', "the body holds 1e999, which is too large for a 64-bit number"),
+    "infinite, written otherwise": (b"[[-10E+0308]]", "the body holds -10E+0308, which is too large"),
     "long and infinite": (b"[[" + b"9" * 4000 + b".0]]", "which is too large for a 64-bit number"),
     "twice": (b'{"a": 1, "a": 2}', "the body has the key 'a' twice in one object"),
 }

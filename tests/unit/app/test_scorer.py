@@ -11,7 +11,7 @@ import pytest
 from mlflow.models import infer_signature
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -20,7 +20,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, LogisticRegressionCV, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -29,6 +29,7 @@ from app.core.scorer import Native
 
 DIABETES = load_diabetes(as_frame=True)
 IRIS = load_iris(as_frame=True)
+CANCER = load_breast_cancer(as_frame=True)
 
 
 class Centred(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -58,6 +59,12 @@ MODELS = {
     "boosting": (GradientBoostingRegressor(n_estimators=20, random_state=0), DIABETES),
     "histograms": (HistGradientBoostingClassifier(max_iter=5, random_state=0), IRIS),
     "logistic": (LogisticRegression(max_iter=1000), IRIS),
+    "logistic of two": (LogisticRegression(max_iter=1000), CANCER),
+    "cross-validated logistic": (LogisticRegressionCV(cv=2, max_iter=5000), IRIS),
+    "linear": (LinearRegression(), DIABETES),
+    "ridge": (Ridge(), DIABETES),
+    "lasso": (Lasso(), DIABETES),
+    "linear of many columns": (LinearRegression(), CANCER),
 }
 
 
@@ -81,11 +88,14 @@ def test_a_scorer_answers_what_mlflow_answers_bit_for_bit(name: str, tmp_path: P
         assert type(answer) is type(expected)
         assert (answer.dtype, answer.shape) == (expected.dtype, expected.shape)
         assert answer.tobytes() == expected.tobytes(), f"{rows} rows"
+        apart = pandas.DataFrame({name: frame[name].tolist() for name in frame})  # as a request's rows are put together
+        expected = native.pyfunc.predict(apart)
+        assert native.predict(apart).tobytes() == expected.tobytes(), f"{rows} rows from columns"
         if native.takes_matrix:
             assert native.predict(frame.to_numpy()).tobytes() == expected.tobytes(), f"{rows} rows as a matrix"
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name][1] is IRIS])
+@pytest.mark.parametrize("name", [name for name in MODELS if hasattr(MODELS[name][0], "predict_proba")])
 def test_probabilities_are_the_estimators_own_with_its_labels(name: str, tmp_path: Path) -> None:
     model, data = MODELS[name]
     native = save(model, data, tmp_path / "model")
@@ -94,6 +104,11 @@ def test_probabilities_are_the_estimators_own_with_its_labels(name: str, tmp_pat
     labels, probabilities = found
     assert labels == model.classes_.tolist()
     assert probabilities.tobytes() == model.predict_proba(data.data).tobytes()
+    if native.takes_matrix:
+        apart = pandas.DataFrame({name: data.data[name].tolist() for name in data.data})
+        bare = native.probabilities(data.data.to_numpy())
+        assert bare is not None
+        assert bare[1].tobytes() == model.predict_proba(apart).tobytes()
 
 
 def test_a_regressor_has_no_probabilities(tmp_path: Path) -> None:
@@ -145,8 +160,9 @@ def test_a_forest_fitted_with_nulls_goes_on_taking_them(tmp_path: Path) -> None:
     assert native.predict(data).tobytes() == model.predict(data).tobytes()
 
 
-def test_columns_in_another_order_than_the_estimators_are_its_own_to_refuse(tmp_path: Path) -> None:
-    native = save(*MODELS["forest"], tmp_path / "model")
+@pytest.mark.parametrize("name", ["forest", "linear"])
+def test_columns_in_another_order_than_the_estimators_are_its_own_to_refuse(name: str, tmp_path: Path) -> None:
+    native = save(*MODELS[name], tmp_path / "model")
     with pytest.raises(ValueError, match="feature names should match"):
         native.predict(DIABETES.data[DIABETES.data.columns[::-1]])
 
