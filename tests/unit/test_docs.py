@@ -118,7 +118,7 @@ def release_key(path: str) -> bool:
 def test_every_variable_is_read_somewhere(file: Path) -> None:
     code = "\n".join(
         each.read_text()
-        for folder in ("ops", "infra", "localcloud", "toolchain")
+        for folder in ("app", "ops", "infra", "localcloud", "toolchain")
         for each in (ROOT / folder).rglob("*.py")
     )
     for variable in set(re.findall(r"\bSLIPWAY_[A-Z_]+\b", file.read_text())):
