@@ -73,7 +73,7 @@ def test_a_deployment_is_decided_once_and_served_as_decided(here: Settings, serv
     assert json.loads(first.stdout)["message"] == "models compiled or decided against: 2"
     assert decided(here, "scaled").reason == "no converter for the flavour mlflow.pyfunc.model"
     iris = decided(here, "iris")
-    assert iris.rows_checked > 500
+    assert iris.rows_checked > (500 if iris.kind == "compiled" else 0)
     assert iris.largest_difference is not None
     assert iris.largest_difference < 1e-5
     assert iris.versions.keys() >= {"onnxruntime", "skl2onnx", "scikit-learn"}
