@@ -71,22 +71,28 @@ def _jumps(
 ) -> tuple[pandas.DataFrame, pandas.DataFrame]:
     """Pairs of rows, no double between them, that the original answers differently."""
     left = known.iloc[chance.integers(len(known), size=PAIRS)].reset_index(drop=True)
-    other = known.iloc[chance.integers(len(known), size=PAIRS)].reset_index(drop=True)
-    right = left.copy()
-    for number, name in enumerate(floats):  # half of the pairs differ in one column, half in all
-        moves = (numpy.arange(PAIRS) % (2 * len(floats)) == 2 * number) | (numpy.arange(PAIRS) % 2 == 1)
-        right[name] = left[name].where(~moves, other[name])
-    below, above = left[floats].to_numpy(copy=True), right[floats].to_numpy(copy=True)
+    others = left.drop(columns=floats)
+    single = [name for name in floats if known[name].dtype == numpy.float32]
+
+    def frame(values: Array) -> pandas.DataFrame:
+        numbers = pandas.DataFrame(values, columns=floats)
+        if single:
+            numbers[single] = numbers[single].astype(numpy.float32)
+        return pandas.concat([others, numbers], axis=1)[list(known.columns)] if len(others.columns) else numbers
+
+    below = left[floats].to_numpy(dtype=float, copy=True)
+    above = known[floats].to_numpy(dtype=float)[chance.integers(len(known), size=PAIRS)]
+    pair = numpy.arange(PAIRS)
+    one = numpy.arange(len(floats)) == (pair // 2 % len(floats))[:, None]
+    above = numpy.where(one | (pair % 2 == 1)[:, None], above, below)  # half differ in one column, half in all
     first = _numbers(native, left)
     for _ in range(HALVINGS):
         middle = below + (above - below) / 2
-        trial = left.copy()
-        trial[floats] = middle.astype(below.dtype)
-        same = (_numbers(native, trial) == first).all(axis=1)
+        if ((middle == below) | (middle == above)).all():
+            break
+        same = (_numbers(native, frame(middle)) == first).all(axis=1)
         below[same], above[~same] = middle[same], middle[~same]
-    near, far = left.copy(), left.copy()
-    near[floats], far[floats] = below, above
-    return near, far
+    return frame(below), frame(above)
 
 
 def _numbers(native: Native, frame: pandas.DataFrame) -> Array:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -252,3 +252,25 @@ def test_a_role_whose_credentials_came_late_is_asked_for_them_again(
         with pytest.raises(UnreachableError, match="credentials"):
             cloud.download("releases/x", tmp_path / "x")
     assert made == ["s3", "s3"], "a client without credentials never gets any"
+
+
+def test_the_gate_asks_for_the_golden_set_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answer(_: object, method: str, path: str, body: Any) -> tuple[int, dict[str, str], Any]:
+        asked.append((method, path, body))
+        return 200, {"X-Deployment": "d"}, {"predictions": [float(len(asked))]}
+
+    def known(value: float) -> dict[str, Any]:
+        return {"input": value, "output": {"predictions": [value]}, "tolerance": 1e-5}
+
+    monkeypatch.setattr(gate, "_ask", answer)
+    node = SimpleNamespace(headers={"deployment": "X-Deployment"})
+    model = {"name": "m/n", "version": "1", "expected": known(1.0), "golden": known(3.0)}
+    with pytest.raises(ActivationError, match=r"model m/n/1 answers its golden set wrongly: .* is 2.0, expected 3.0"):
+        gate.check_models(node, Path("socket"), SimpleNamespace(id="d", models=[model]))  # type: ignore[arg-type]
+    assert asked == [("POST", "/models/m%2Fn/invocations", 1.0), ("POST", "/models/m%2Fn/invocations", 3.0)]
+    asked.clear()
+    del model["golden"]
+    gate.check_models(node, Path("socket"), SimpleNamespace(id="d", models=[model]))  # type: ignore[arg-type]
+    assert len(asked) == 1

@@ -60,7 +60,9 @@ def decided(here: Settings, name: str) -> Decision:
     return found
 
 
-def test_a_deployment_is_decided_once_and_served_as_decided(here: Settings, serving: Callable[[Path], Serving]) -> None:
+def test_a_deployment_is_decided_once_and_served_as_decided(
+    here: Settings, serving: Callable[[Path], Serving], monkeypatch: pytest.MonkeyPatch
+) -> None:
     environ = {
         **os.environ,
         "SLIPWAY_SLOT": "a",
@@ -68,12 +70,12 @@ def test_a_deployment_is_decided_once_and_served_as_decided(here: Settings, serv
         "SLIPWAY_MODELS": str(here.models),
         "CACHE_DIRECTORY": str(here.cache),
     }
-    command = [sys.executable, "-m", "app.compile"]
-    first = subprocess.run(command, env=environ, cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=120)
-    assert json.loads(first.stdout)["message"] == "models compiled or decided against: 2"
+    monkeypatch.setattr(ahead, "MODEL_SECONDS", 300.0)  # the machine may be busy
+    monkeypatch.setattr(ahead, "TOTAL_SECONDS", 600.0)
+    assert ahead.compile_all(here, {**environ, "PYTHONPATH": str(CHECKOUT)}) == 2
     assert decided(here, "scaled").reason == "no converter for the flavour mlflow.pyfunc.model"
     iris = decided(here, "iris")
-    assert iris.rows_checked > 500
+    assert iris.rows_checked > (500 if iris.kind == "compiled" else 0)
     assert iris.largest_difference is not None
     assert iris.largest_difference < 1e-5
     assert iris.versions.keys() >= {"onnxruntime", "skl2onnx", "scikit-learn"}
@@ -104,7 +106,8 @@ def test_a_converter_that_goes_wrong_leaves_the_original_and_the_reason(
     program: str, says: str, here: Settings, converter: Converter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     converter(program)
-    monkeypatch.setattr(ahead, "MODEL_SECONDS", 1.0)
+    monkeypatch.setattr(ahead, "MODEL_SECONDS", 1.0 if "sleep" in program else 60.0)
+    monkeypatch.setattr(ahead, "TOTAL_SECONDS", 120.0)
     assert ahead.compile_all(here, environment(tmp_path)) == 2
     for name in ("iris", "scaled"):
         assert decided(here, name).kind == "native"
