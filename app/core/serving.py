@@ -158,8 +158,10 @@ class Serving:
             if reason is None:
                 log.info("model ready", extra=facts)
             else:
+                log.error(
+                    "model not ready: %s", reason, extra=facts
+                )  # first: who sees the failure may end this process
                 self._failed[version.name] = reason
-                log.error("model not ready: %s", reason, extra=facts)
         self.meters.publish()  # so that a server that says it is ready has workers that all say so
         if not self._failed:
             self.board.ready(self.worker)
