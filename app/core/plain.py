@@ -17,6 +17,8 @@ import pandas
 from mlflow.models import Model as Metadata
 from mlflow.types import DataType
 
+from app.core.inputs import ROWS_AT_MOST
+
 # From here on, an integer in JSON and a 64-bit float need not be the same number.
 EXACT = float(2**53)
 
@@ -62,7 +64,7 @@ class Layout:
 
     def table(self, rows: Rows) -> "Table | None":
         """The rows, in the order of the columns, if every value is of its column's own type."""
-        if not rows or any(len(row) != len(self.names) for row in rows):
+        if not 0 < len(rows) <= ROWS_AT_MOST or any(len(row) != len(self.names) for row in rows):
             return None
         if self._uniform is not None:
             fits = _fit(list(chain.from_iterable(rows)), self._uniform)
