@@ -16,7 +16,7 @@ from app.core.batch import Call, Timings, Work
 from app.core.board import Board
 from app.core.decision import Decision
 from app.core.deployment import Deployment, ModelVersion
-from app.core.errors import NotReadyError, UnknownModelError
+from app.core.errors import NotReadyError, OverloadedError, UnknownModelError
 from app.core.inputs import Input
 from app.core.lane import Lane, open_lane
 from app.core.meters import Meters
@@ -28,6 +28,7 @@ from app.core.scoring import Scoring
 
 __all__ = ["Serving", "Timings"]
 
+BLOCKED_LIMIT = 64  # predictions for which a thread waits; the server has more threads, which then refuse at once
 HOW_TO_DELIVER = (
     "to deliver one, log it with an input example and register it in MLflow, set its alias champion, "
     "make a deployment of it with `slipway deployment make NAME@champion`, and roll that out with playbooks/deploy.yml"
@@ -52,6 +53,7 @@ class Serving:
     _lanes: dict[str, Lane] = field(default_factory=dict)
     _failed: dict[str, str] = field(default_factory=dict)
     _thread: Scoring | None = None
+    _blocking: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(BLOCKED_LIMIT))
 
     def start(self, worker: int = 0) -> None:
         """After the fork: starts the scoring thread, whose first work is to load and check every model."""
@@ -128,11 +130,16 @@ class Serving:
         return labelled
 
     def _wait(self, model: LoadedModel, given: Input | Work, timings: Timings, rows: int) -> Any:
-        ended = threading.Event()
-        call = Call(self._lanes[model.version.name], given, timings, lambda _: ended.set(), rows)
-        self.scoring.admit(call)
-        self.scoring.enqueue([call])
-        ended.wait()
+        if not self._blocking.acquire(blocking=False):
+            raise OverloadedError(f"{BLOCKED_LIMIT} requests are waiting for predictions in this worker already")
+        try:
+            ended = threading.Event()
+            call = Call(self._lanes[model.version.name], given, timings, lambda _: ended.set(), rows)
+            self.scoring.admit(call)
+            self.scoring.enqueue([call])
+            ended.wait()
+        finally:
+            self._blocking.release()
         return call.answer()
 
     def _batched(self, calls: list[Call], queue_seconds: float, predict_seconds: float) -> None:

@@ -15,10 +15,11 @@ from wsgiref.types import WSGIApplication
 
 import httptools
 
+from app.core.serving import BLOCKED_LIMIT
 from app.loop.mailbox import Mailbox
 from app.loop.message import Answer, Request, header_lines
 
-WAITING_THREADS = 48  # as many calls out of Flask can be in one batch; 8 workers stay below the unit's TasksMax
+WAITING_THREADS = BLOCKED_LIMIT + 32  # a thread that may not wait is soon free again, to refuse the next
 OTHER_THREADS = 4
 BACKLOG = 256  # requests that wait for a thread
 

@@ -22,7 +22,7 @@ class Wire:
     def __init__(self, path: Path) -> None:
         self._rest = b""
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
+        self.socket.settimeout(90)
         self.socket.connect(str(path))
 
     def send(self, data: bytes) -> None:
