@@ -45,7 +45,10 @@ class Checkout:
         return boto3.client("ec2", endpoint_url=endpoint, region_name="us-east-1", **keys)
 
     def run_instance(self) -> str:
-        """Starts a machine in a network of 10.0.0.0/16, and waits until it has its address there."""
+        """Starts a machine in a network of 10.0.0.0/16, and waits until it has its address there.
+
+        Not for the first time: cloud-init takes it for itself for a moment, before the machine's own network does.
+        """
         ec2 = self.ec2()
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24", AvailabilityZone="us-east-1a")["Subnet"]
@@ -53,11 +56,15 @@ class Checkout:
             ImageId=IMAGE_ID, InstanceType="t3.small", MinCount=1, MaxCount=1, SubnetId=subnet["SubnetId"]
         )
         instance_id = str(made["Instances"][0]["InstanceId"])
-        eventually(lambda: "10.0.1." in self.addresses(instance_id), "it has its address", lambda: None, 60)
+        booted = "systemctl is-active --quiet network-online.target"
+        eventually(lambda: self.inside(instance_id, booted).ok, "its own network is up", lambda: None, 60)
         return instance_id
 
+    def inside(self, instance_id: str, command: str) -> Result:
+        return self.localcloud("shell", instance_id, *command.split(), check=False)
+
     def addresses(self, instance_id: str) -> str:
-        return self.localcloud("shell", instance_id, "ip", "-4", "addr", "show", "host0", check=False).stdout
+        return self.inside(instance_id, "ip -4 addr show host0").stdout
 
     def left_on_host(self) -> list[str]:
         """Everything on this host that has the checkout's name."""
