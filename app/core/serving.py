@@ -102,14 +102,11 @@ class Serving:
         """How the model takes batches; None while it is not loaded."""
         return self._lanes.get(version.name)
 
-    def submit(self, model: LoadedModel, given: Input | Table, timings: Timings, done: Callable[[Call], None]) -> Call:
-        """Queues a prediction and returns; `done(call)` comes on the scoring thread. Raises OverloadedError at once."""
-        call = self.admit(model, given, timings, done)
-        self.scoring.enqueue([call])
-        return call
-
     def admit(self, model: LoadedModel, given: Input | Table, timings: Timings, done: Callable[[Call], None]) -> Call:
-        """The first half of `submit`, for who queues many calls at once."""
+        """Lets a prediction into the line; `scoring.enqueue` must follow. `done(call)` comes on the scoring thread.
+
+        Raises OverloadedError at once.
+        """
         call = Call(self._lanes[model.version.name], given, timings, done, given.rows)
         self.scoring.admit(call)
         return call

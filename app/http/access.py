@@ -25,9 +25,14 @@ def register(app: Flask) -> None:
     app.after_request(_finish)
 
 
+def request_id(given: str) -> str:
+    """The id that Nginx or the client chose, or a new one."""
+    return given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
 def _begin() -> None:
     given = request.headers.get(HEADERS.request_id, "")
-    g.record = Record(given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex)
+    g.record = Record(request_id(given))
 
 
 def _finish(response: Response) -> Response:
@@ -55,10 +60,10 @@ def _log(response: Response, facts: Record) -> None:
         "error": facts.error,
         "request_bytes": request.content_length,
         "response_bytes": response.content_length,
-        "total_ms": _milliseconds(time.monotonic() - facts.started),
-        "parse_ms": _milliseconds(facts.parse_seconds),
-        "queue_ms": _milliseconds(facts.timings.queue),
-        "predict_ms": _milliseconds(facts.timings.predict),
+        "total_ms": milliseconds(time.monotonic() - facts.started),
+        "parse_ms": milliseconds(facts.parse_seconds),
+        "queue_ms": milliseconds(facts.timings.queue),
+        "predict_ms": milliseconds(facts.timings.predict),
     }
     log.info("request", extra={key: value for key, value in line.items() if value is not None})
 
@@ -78,5 +83,5 @@ def _count(status: int, facts: Record) -> None:
         serving().meters.error(name, version, facts.kind)
 
 
-def _milliseconds(seconds: float) -> float:
+def milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)

@@ -15,7 +15,7 @@ import orjson
 
 from app.core.deployment import ModelVersion
 from app.core.meters import Meters, kind
-from app.http.access import protocol
+from app.http.access import milliseconds, protocol
 from app.loop.message import Answer, Request
 
 log = logging.getLogger("app.access")
@@ -81,7 +81,3 @@ class Journal:
                     handler.flush()
                 finally:
                     handler.release()
-
-
-def milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)

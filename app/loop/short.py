@@ -7,7 +7,6 @@ through to Flask before anything has happened, and so does the rendering of ever
 import asyncio
 import json
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +22,9 @@ from app.core.inputs import Input
 from app.core.model import render
 from app.core.plain import Layout, Table
 from app.core.serving import Serving
-from app.http.access import SAFE_ID
+from app.http.access import milliseconds, request_id
 from app.loop.connection import Connection
-from app.loop.journal import Journal, milliseconds
+from app.loop.journal import Journal
 from app.loop.mailbox import Mailbox
 from app.loop.message import Answer, Request, header_lines
 from app.loop.refusal import refusal
@@ -74,14 +73,14 @@ class Short:
         lane = self._serving.lane(route.version)
         if lane is None or lane.layout is None or (route.protocol == "predict" and lane.has_labels):
             return None
-        request_id = plain_id(request)
-        if request_id is None:
+        chosen = plain_id(request)
+        if chosen is None:
             return None
         started = time.monotonic()
         table = route.parse(bytes(request.body), lane.layout)
         if table is None:
             return None
-        pending = Pending(request, connection, route, request_id, time.monotonic() - started, answered)
+        pending = Pending(request, connection, route, chosen, time.monotonic() - started, answered)
         try:
             pending.call = self._serving.admit(lane.model, table, Timings(), self._done(pending))
         except OverloadedError as error:
@@ -159,8 +158,7 @@ def plain_id(request: Request) -> str | None:
             given = value
     if not is_json:
         return None
-    text = given.decode("latin-1")
-    return text if SAFE_ID.fullmatch(text) else uuid.uuid4().hex
+    return request_id(given.decode("latin-1"))
 
 
 def written(predictions: Any) -> bytes:

@@ -1,12 +1,11 @@
 """What all connections of a worker share: where a request goes, and which answers are the loop's own."""
 
 import asyncio
-import uuid
 from wsgiref.types import WSGIApplication
 
 from app.core.errors import OverloadedError, ServingError
 from app.core.serving import Serving
-from app.http.access import SAFE_ID
+from app.http.access import request_id
 from app.http.relay import KEY, Outcome
 from app.loop.connection import Connection
 from app.loop.journal import Journal
@@ -65,10 +64,10 @@ class Site:
 
     def _refuse(self, request: Request, connection: Connection, error: ServingError) -> None:
         given = (request.header(b"x-request-id") or b"").decode("latin-1")
-        request_id = given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex
-        headers = {**self._headers, HEADERS.request_id: request_id}
-        answer = refusal(request, error, request_id, header_lines(headers.items()))
-        self.journal.request(request, answer, request_id, {"error": error.code}, {})
+        chosen = request_id(given)
+        headers = {**self._headers, HEADERS.request_id: chosen}
+        answer = refusal(request, error, chosen, header_lines(headers.items()))
+        self.journal.request(request, answer, chosen, {"error": error.code}, {})
         self.journal.error(error)
         connection.answer(request, answer)
 

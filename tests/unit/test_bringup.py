@@ -6,28 +6,19 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from localcloud.state import State
 from ops import bringup, compare, delivery, example, ownership, summary, teardown
-from ops.errors import UserError, interruptible
+from ops.errors import UserError
 from ops.follow import follow
 from ops.run import run
 
 ROW = {"age": 0.038076, "sex": 0.05068}
 
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """A background shell starts us with Ctrl-C ignored, which children would inherit."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    interruptible()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("signals")
 
 
 def test_works_that_run_together_really_do_and_keep_their_order() -> None:

@@ -1,29 +1,19 @@
 """`ops.run` and `ops.errors`: what a failed command tells its reader."""
 
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ops.errors import UserError, interruptible, reported
+from ops.errors import UserError, reported
 from ops.follow import attached, follow
 from ops.run import CommandError, run
 from tests.waiting import until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """A background shell starts us with Ctrl-C ignored, which children would inherit."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    interruptible()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("signals")
 
 
 def test_a_result_holds_both_streams_and_the_status() -> None:

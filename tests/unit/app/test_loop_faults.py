@@ -14,6 +14,8 @@ from .conftest import Start
 from .process import Server
 from .wire import Wire, get, post
 
+ROW = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), 0.01)
+
 
 class Load:
     """Clients that ask over kept connections, one request after the other; told to close, they connect again."""
@@ -85,8 +87,7 @@ def test_connections_are_shared_out_among_the_workers(start: Start) -> None:
 def test_a_stop_under_load_loses_no_request(start: Start) -> None:
     server = start("diabetes")
     server.wait_ready()
-    row = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), 0.01)
-    load = Load(server, row, clients=12)
+    load = Load(server, ROW, clients=12)
     while load.statuses[200] < 100:
         time.sleep(0.05)
     server.process.send_signal(signal.SIGTERM)
@@ -100,8 +101,7 @@ def test_workers_that_are_replaced_under_load_lose_no_request(start: Start) -> N
     server = start("diabetes")
     server.wait_ready()
     before = _workers(server)
-    row = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), 0.01)
-    load = Load(server, row, clients=8)
+    load = Load(server, ROW, clients=8)
     server.process.send_signal(signal.SIGHUP)
     deadline = time.monotonic() + 120
     while _workers(server) & before and time.monotonic() < deadline:
@@ -116,8 +116,7 @@ def test_workers_that_are_replaced_under_load_lose_no_request(start: Start) -> N
 def test_a_killed_worker_costs_only_what_it_held_and_another_takes_its_place(start: Start) -> None:
     server = start("diabetes")
     server.wait_ready()
-    row = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), 0.01)
-    load = Load(server, row, clients=8)
+    load = Load(server, ROW, clients=8)
     while load.statuses[200] < 50:
         time.sleep(0.05)
     victim, *_ = before = sorted(_workers(server))
