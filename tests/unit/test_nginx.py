@@ -69,6 +69,7 @@ def served(folder: Path) -> Iterator[Path]:
     listen = re.compile(r"listen \S+ default_server[^;]*;")
     assert len(listen.findall(site.read_text())) == 1
     site.write_text(listen.sub(f"listen unix:{address};", site.read_text()))
+    main.write_text(re.sub(r"error_log \S+ warn", f"error_log {folder}/error.log warn", main.read_text()))
     assert nginx
     process = subprocess.Popen([nginx, "-c", str(main), "-g", "daemon off;"], stderr=subprocess.DEVNULL)
     while not address.exists():
@@ -84,6 +85,22 @@ def address(tmp_path: Path) -> Iterator[Path]:
     yield from served(tmp_path)
 
 
+def asked(address: Path, request: str) -> str:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(address))
+        client.sendall(request.encode())
+        return b"".join(iter(lambda: client.recv(65536), b"")).decode()
+
+
+@needs_nginx
+def test_a_node_without_a_slot_is_not_ready_and_that_is_no_error_of_nginx(address: Path) -> None:
+    answer = asked(address, "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 503")
+    assert json.loads(answer.partition("\r\n\r\n")[2])["status"] == "not ready"
+    assert "current.sock" not in (address.parent / "error.log").read_text()
+
+
 @needs_nginx
 @pytest.mark.parametrize(
     ("path", "where"),
@@ -95,12 +112,8 @@ def address(tmp_path: Path) -> Iterator[Path]:
     ],
 )
 def test_a_body_that_is_too_large_is_refused_in_the_shape_of_its_protocol(address: Path, path: str, where: str) -> None:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
-        client.connect(str(address))
-        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {contract.HTTP.body_bytes + 1}\r\n"
-        client.sendall(f"{head}X-Request-Id: mine-1\r\nConnection: close\r\n\r\n".encode())
-        answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {contract.HTTP.body_bytes + 1}\r\n"
+    answer = asked(address, f"{head}X-Request-Id: mine-1\r\nConnection: close\r\n\r\n")
     says = f"the body is larger than {contract.HTTP.body_bytes} bytes"
     facts = {"message": says, "request_id": "mine-1"}
     shapes: dict[str, Any] = {
