@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -109,6 +110,26 @@ class Day:
         ended = until(said, f"the watcher says what became of version {version}", seconds)
         self.mark("outcome")
         return ended
+
+    @property
+    def champion(self) -> str:
+        """The version that carries the alias."""
+        return str(self.client.get_model_version_by_alias(MODEL, ALIAS).version)
+
+    def followed(self, version: str, seconds: float = OUTCOME_SECONDS) -> None:
+        """Waits until every node serves this version, and nothing is under way."""
+
+        def serves() -> bool:
+            with tempfile.TemporaryDirectory() as folder:
+                manifest = self.live.store.deployment(self.pointer, Path(folder))
+            return any(each["name"] == MODEL and each["version"] == version for each in manifest["models"])
+
+        until(serves, f"the fleet serves version {version}", seconds)
+        self.settled()
+
+    def made(self, version: str) -> str:
+        """The id of a deployment of this version, made by hand and not rolled."""
+        return models.identity(self.live.run("python3", "-m", "ops", "deployment", "make", f"{MODEL}/{version}").stdout)
 
     def tags(self, version: str) -> Mapping[str, str]:
         tags: Mapping[str, str] = self.client.get_model_version(MODEL, version).tags
