@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
-from slipway_node import fetch, main, prepare
+from slipway_node import fetch, main, prepare, state
 from slipway_node.activation import Activation
 from slipway_node.node import ActivationError, Node
 from slipway_node.state import Placed, State
@@ -98,7 +98,7 @@ def test_what_cannot_be_had_or_is_damaged_fails_as_an_activation_does(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud, _, damaged = bucket(tmp_path / "bucket", release_name=RELEASE)
-    monkeypatch.setattr(main.Node, "load", lambda: node)
+    monkeypatch.setattr(Node, "load", lambda: node)
     monkeypatch.setattr(main, "Cloud", lambda _: cloud)
     assert main.main(["prepare", damaged]) == node.exits["digest"]
     assert main.main(["prepare", "0123456789ab"]) == node.exits["fetch"]
@@ -109,9 +109,9 @@ def test_preparing_goes_on_while_an_activation_holds_its_lock(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud, _, wanted = bucket(tmp_path / "bucket")
-    monkeypatch.setattr(main.Node, "load", lambda: node)
+    monkeypatch.setattr(Node, "load", lambda: node)
     monkeypatch.setattr(main, "Cloud", lambda _: cloud)
-    with main.state.locked(node.state):
+    with state.locked(node.state):
         assert main.main(["prepare", wanted]) == node.exits["ok"]
 
 
@@ -162,20 +162,27 @@ def test_pruning_removes_what_a_killed_one_left_and_nothing_that_somebody_fills(
     assert filled.exists()
 
 
-def test_who_wants_what_another_fetches_waits_for_it_and_fetches_nothing(node: Node, tmp_path: Path) -> None:
+def test_who_wants_what_another_fetches_waits_for_it_and_fetches_nothing(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cloud, release, wanted = bucket(tmp_path / "bucket")
+    cloud.download(f"deployments/{wanted}.json", node.deployments / f"{wanted}.json")
     folder = node.releases / f".{release}.partial"
     folder.mkdir()
+    asks, really = Event(), fetch._locks
+
+    def locks(handle: int, *, wait: bool) -> bool:
+        asks.set()
+        return really(handle, wait=wait)
+
+    monkeypatch.setattr(fetch, "_locks", locks)
     with held(folder):
         activation = Thread(target=fetch.deployment, args=(node, Bucket(tmp_path / "empty"), wanted))
-        (node.deployments / f"{wanted}.json").write_bytes(
-            (cloud.folder / "deployments" / f"{wanted}.json").read_bytes()
-        )
         activation.start()
+        assert asks.wait(30)
         (node.releases / release).mkdir()
     activation.join(timeout=30)
     assert not activation.is_alive()
-    assert (node.releases / release).is_dir()
     assert not folder.exists()
 
 
