@@ -19,6 +19,8 @@ from app.core.deployment import Deployment
 # What a flavour's loader itself imports only when it unpickles.
 BEHIND_LOADER = {"mlflow.sklearn": ("sklearn.ensemble", "sklearn.pipeline", "sklearn.compose", "app.core.estimators")}
 
+UNPICKLERS = {"skops": ("skops.io",)}
+
 
 def import_libraries(deployment: Deployment, models_folder: Path, cache: Path | None = None) -> None:
     """What cannot be read or imported here is left alone: loading the model will say it, under the model's name."""
@@ -33,7 +35,9 @@ def import_libraries(deployment: Deployment, models_folder: Path, cache: Path | 
 
 def _modules(folder: Path) -> tuple[str, ...]:
     try:
-        loader = Model.load(str(folder)).flavors[FLAVOR_NAME][MAIN]
-    except (MlflowException, OSError, ValueError, LookupError, TypeError):
+        flavors = Model.load(str(folder)).flavors
+        loader = flavors[FLAVOR_NAME][MAIN]
+        unpickler = UNPICKLERS.get(flavors.get("sklearn", {}).get("serialization_format"), ())
+    except (MlflowException, OSError, ValueError, LookupError, TypeError, AttributeError):
         return ()
-    return (loader, *BEHIND_LOADER.get(loader, ()))
+    return (loader, *BEHIND_LOADER.get(loader, ()), *unpickler)
