@@ -9,6 +9,7 @@ import gc
 import importlib
 from pathlib import Path
 
+import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.pyfunc import FLAVOR_NAME, MAIN
@@ -16,9 +17,8 @@ from mlflow.pyfunc import FLAVOR_NAME, MAIN
 from app.core import decision
 from app.core.deployment import Deployment
 
-# What a flavour's loader itself imports only when it unpickles.
+# What a flavour's loader itself imports only when it unpickles; skops alone takes a second.
 BEHIND_LOADER = {"mlflow.sklearn": ("sklearn.ensemble", "sklearn.pipeline", "sklearn.compose", "app.core.estimators")}
-
 UNPICKLERS = {"skops": ("skops.io",)}
 
 
@@ -38,6 +38,6 @@ def _modules(folder: Path) -> tuple[str, ...]:
         flavors = Model.load(str(folder)).flavors
         loader = flavors[FLAVOR_NAME][MAIN]
         unpickler = UNPICKLERS.get(flavors.get("sklearn", {}).get("serialization_format"), ())
-    except (MlflowException, OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (MlflowException, yaml.YAMLError, OSError, ValueError, LookupError, TypeError, AttributeError):
         return ()
     return (loader, *BEHIND_LOADER.get(loader, ()), *unpickler)
