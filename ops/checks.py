@@ -1,6 +1,8 @@
-"""`make test`: the linters, then the four tiers, cheapest first; all of them run, and the summary names what failed.
+"""`make test`: the linters and the four tiers; all of them run, and the summary names what failed.
 
-The last tier boots machines and needs root; where that cannot be, it is skipped with one loud line that says why.
+They run side by side, one to a core. The last tier boots machines and mostly waits for them, so it begins first, and
+the others take what it leaves of the cores: it counts lost requests, they count nothing that a busy machine changes.
+It needs root; where that cannot be, it is skipped with one loud line that says why.
 """
 
 import argparse
@@ -12,16 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import cache
+from ops.abreast import Ended, Job, Running, abreast
 from ops.errors import interruptible, reported
 from ops.follow import attached
 from toolchain import host
 from toolchain.setup import CHECKOUT
 
+MACHINES = "tests/machines"
 TIERS = ("unit", "program", "moto", "machines")
 SCRIPT_FOLDERS = (".ci", "cloud-init", "localcloud", "playbooks", "ops")
 YAML_FILES = ("cloud-init", "contract", "playbooks", "Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
 PLAYBOOKS = ("site.yml", "deploy.yml", "rollback.yml")
 NO_TESTS_COLLECTED = 5
+LAST_IN_LINE = ("nice", "-n", "10")
+SAY_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,9 @@ def is_shell(line: str) -> bool:
 
 def tier(name: str) -> Check:
     """`-rs` names every skipped test and why."""
-    return Check(f"tests/{name}", (sys.executable, "-m", "pytest", f"tests/{name}", "-rs"), root=name == "machines")
+    argv = (sys.executable, "-m", "pytest", f"tests/{name}", "-rs")
+    root = name == "machines"
+    return Check(f"tests/{name}", argv if root else (*LAST_IN_LINE, *argv), root=root)
 
 
 def chosen(names: Sequence[str], checkout: Path) -> list[Check]:
@@ -80,19 +88,59 @@ def chosen(names: Sequence[str], checkout: Path) -> list[Check]:
     return checks + [tier(name) for name in TIERS if name in names and (checkout / "tests" / name).is_dir()]
 
 
-def perform(check: Check, this: host.Host) -> Outcome:
-    started = time.monotonic()
-    argv = list(check.argv)
-    if check.root and (reason := host.why_no_machines(this)):
+def command(check: Check, this: host.Host) -> tuple[str, ...]:
+    """What runs it; nothing where it cannot run, which is said in one line."""
+    if not check.root:
+        return check.argv
+    if reason := host.why_no_machines(this):
         print(f"\n{'!' * 8} SKIPPED {check.name}: {reason} {'!' * 8}", flush=True)
-        return Outcome(check.name, "SKIPPED", 0)
-    print(f"\n--- {check.name}", flush=True)
-    if check.root:
-        os.environ[cache.VARIABLE] = str(cache.root())
-        argv = host.as_root(this, ["env", f"PATH={os.environ['PATH']}", *argv], host.handed_on())
-    status = attached(argv, silent=True)
-    verdict = "ok" if status in (0, NO_TESTS_COLLECTED) else f"FAILED (status {status})"
-    return Outcome(check.name, verdict, time.monotonic() - started)
+        return ()
+    os.environ[cache.VARIABLE] = str(cache.root())
+    return tuple(host.as_root(this, ["env", f"PATH={os.environ['PATH']}", *check.argv], host.handed_on()))
+
+
+def verdict(status: int) -> str:
+    return "ok" if status in (0, NO_TESTS_COLLECTED) else f"FAILED (status {status})"
+
+
+def perform(checks: Sequence[Check], this: host.Host, width: int) -> list[Outcome]:
+    """What has come of each, in their order. One alone has the terminal; of several each is shown whole at its end."""
+    jobs = {check.name: Job(check.name, argv) for check in checks if (argv := command(check, this))}
+    outcomes = {check.name: Outcome(check.name, "SKIPPED", 0) for check in checks if check.name not in jobs}
+
+    def keep(ended: Ended) -> None:
+        outcomes[ended.name] = Outcome(ended.name, verdict(ended.status), ended.seconds)
+
+    def show(ended: Ended) -> None:
+        keep(ended)
+        print(f"\n--- {ended.name}: {verdict(ended.status)} after {ended.seconds:.0f} s\n{ended.output}", flush=True)
+
+    if len(jobs) == 1:
+        (job,) = jobs.values()
+        started = time.monotonic()
+        keep(Ended(job.name, attached(job.argv, silent=True), time.monotonic() - started, ""))
+    else:
+        linters = [jobs[check.name] for check in checks if check.name in jobs and not check.name.startswith("tests/")]
+        tiers = sorted((job for job in jobs.values() if job not in linters), key=lambda job: job.name != MACHINES)
+        abreast([*linters, *tiers], width, show, Progress())
+    return [outcomes[check.name] for check in checks]
+
+
+class Progress:
+    """Says once a minute, and whenever that has changed, what runs and where its output can be read meanwhile."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+        self._next = 0.0
+
+    def __call__(self, running: Sequence[Running]) -> None:
+        names = {each.job.name for each in running}
+        now = time.monotonic()
+        if names <= self._said and now < self._next:
+            return
+        self._said, self._next = names, now + SAY_SECONDS
+        running_for = [f"{each.job.name} {now - each.started:.0f} s" for each in running]
+        print(f"... {', '.join(running_for)} (so far: {running[0].output.parent}/)", flush=True)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
@@ -107,7 +155,7 @@ def main() -> None:
     os.chdir(CHECKOUT)
     with reported("make test"):
         this = host.this_host()
-        outcomes = [perform(check, this) for check in chosen(names, CHECKOUT)]
+        outcomes = perform(chosen(names, CHECKOUT), this, len(os.sched_getaffinity(0)))
         print(f"\n{summary(outcomes)}")
         sys.exit(any(outcome.verdict.startswith("FAILED") for outcome in outcomes))
 

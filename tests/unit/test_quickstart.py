@@ -115,7 +115,7 @@ def test_work_done_as_root_has_the_tools_and_the_users_cache_whatever_sudo_makes
 
 def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.CaptureFixture[str]) -> None:
     nobody = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=False)
-    outcome = checks.perform(checks.tier("machines"), nobody)
+    (outcome,) = checks.perform([checks.tier("machines")], nobody, 2)
     assert outcome.verdict == "SKIPPED"
     lines = capfd.readouterr().out.strip().splitlines()
     assert len(lines) == 1
