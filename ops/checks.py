@@ -1,11 +1,13 @@
 """`make test`: the linters and the four tiers; all of them run, and the summary names what failed.
 
-They run side by side, one to a core. The last tier boots machines and mostly waits for them, so it begins first, and
-the others take what it leaves of the cores: it counts lost requests, they count nothing that a busy machine changes.
-It needs root; where that cannot be, it is skipped with one loud line that says why.
+They run side by side. The last tier boots machines and mostly waits for them, so it begins first, in two halves: what
+needs the one whole stack, and what makes a network or a node of its own. The other tiers take what those leave of the
+cores: they count nothing that a busy machine changes. The last one needs root; where that cannot be, it is skipped with
+one loud line that says why.
 """
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -20,8 +22,8 @@ from ops.follow import attached
 from toolchain import host
 from toolchain.setup import CHECKOUT
 
-MACHINES = "tests/machines"
-TIERS = ("unit", "program", "moto", "machines")
+MACHINES = "machines"
+TIERS = ("unit", "program", "moto", MACHINES)
 SCRIPT_FOLDERS = (".ci", "cloud-init", "localcloud", "playbooks", "ops")
 YAML_FILES = ("cloud-init", "contract", "playbooks", "Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
 PLAYBOOKS = ("site.yml", "deploy.yml", "rollback.yml")
@@ -75,38 +77,46 @@ def is_shell(line: str) -> bool:
     return line.startswith("#!") and line.strip().split("/")[-1].removeprefix("env ").split(" ")[0] in {"sh", "bash"}
 
 
-def tier(name: str) -> Check:
+def tier(name: str, checkout: Path) -> list[Check]:
     """`-rs` names every skipped test and why."""
-    argv = (sys.executable, "-m", "pytest", f"tests/{name}", "-rs")
-    root = name == "machines"
-    return Check(f"tests/{name}", argv if root else (*LAST_IN_LINE, *argv), root=root)
+    pytest = (sys.executable, "-m", "pytest", "-rs")
+    if name != MACHINES:
+        return [Check(f"tests/{name}", (*LAST_IN_LINE, *pytest, f"tests/{name}"))]
+    files = {str(file.relative_to(checkout)) for file in (checkout / "tests" / name).glob("test_*.py")}
+    stack = {file for file in files if "/test_stack_" in file}
+    halves = {f"tests/{name}": files - stack, f"tests/{name} stack": stack}
+    return [Check(half, (*pytest, *sorted(found)), root=True) for half, found in halves.items() if found]
 
 
 def chosen(names: Sequence[str], checkout: Path) -> list[Check]:
     names = names or ("lint", *TIERS)
     checks = lints(checkout) if "lint" in names else []
-    return checks + [tier(name) for name in TIERS if name in names and (checkout / "tests" / name).is_dir()]
+    tiers = [tier(name, checkout) for name in TIERS if name in names and (checkout / "tests" / name).is_dir()]
+    return [*checks, *itertools.chain.from_iterable(tiers)]
 
 
 def command(check: Check, this: host.Host) -> tuple[str, ...]:
-    """What runs it; nothing where it cannot run, which is said in one line."""
     if not check.root:
         return check.argv
-    if reason := host.why_no_machines(this):
-        print(f"\n{'!' * 8} SKIPPED {check.name}: {reason} {'!' * 8}", flush=True)
-        return ()
     os.environ[cache.VARIABLE] = str(cache.root())
     return tuple(host.as_root(this, ["env", f"PATH={os.environ['PATH']}", *check.argv], host.handed_on()))
+
+
+def possible(checks: Sequence[Check], this: host.Host) -> list[Check]:
+    """Those that can run here; of the others the first says why not, for all."""
+    left = [check for check in checks if check.root and host.why_no_machines(this)]
+    if left:
+        print(f"\n{'!' * 8} SKIPPED {left[0].name}: {host.why_no_machines(this)} {'!' * 8}", flush=True)
+    return [check for check in checks if check not in left]
 
 
 def verdict(status: int) -> str:
     return "ok" if status in (0, NO_TESTS_COLLECTED) else f"FAILED (status {status})"
 
 
-def perform(checks: Sequence[Check], this: host.Host, width: int) -> list[Outcome]:
+def perform(checks: Sequence[Check], this: host.Host, cores: int) -> list[Outcome]:
     """What has come of each, in their order. One alone has the terminal; of several each is shown whole at its end."""
-    jobs = {check.name: Job(check.name, argv) for check in checks if (argv := command(check, this))}
-    outcomes = {check.name: Outcome(check.name, "SKIPPED", 0) for check in checks if check.name not in jobs}
+    outcomes = {check.name: Outcome(check.name, "SKIPPED", 0) for check in checks}
 
     def keep(ended: Ended) -> None:
         outcomes[ended.name] = Outcome(ended.name, verdict(ended.status), ended.seconds)
@@ -115,15 +125,18 @@ def perform(checks: Sequence[Check], this: host.Host, width: int) -> list[Outcom
         keep(ended)
         print(f"\n--- {ended.name}: {verdict(ended.status)} after {ended.seconds:.0f} s\n{ended.output}", flush=True)
 
+    jobs = [Job(check.name, command(check, this)) for check in sorted(possible(checks, this), key=turn)]
     if len(jobs) == 1:
-        (job,) = jobs.values()
         started = time.monotonic()
-        keep(Ended(job.name, attached(job.argv, silent=True), time.monotonic() - started, ""))
+        keep(Ended(jobs[0].name, attached(jobs[0].argv, silent=True), time.monotonic() - started, ""))
     else:
-        linters = [jobs[check.name] for check in checks if check.name in jobs and not check.name.startswith("tests/")]
-        tiers = sorted((job for job in jobs.values() if job not in linters), key=lambda job: job.name != MACHINES)
-        abreast([*linters, *tiers], width, show, Progress())
-    return [outcomes[check.name] for check in checks]
+        abreast(jobs, cores + 1, show, Progress())  # one more than cores, for machines mostly wait
+    return list(outcomes.values())
+
+
+def turn(check: Check) -> tuple[bool, bool, bool]:
+    """Linters first, then machines, the whole stack before the rest."""
+    return check.name.startswith("tests/"), not check.root, not check.name.endswith(" stack")
 
 
 class Progress:

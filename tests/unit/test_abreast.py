@@ -74,24 +74,29 @@ def test_what_is_shown_names_what_failed_and_keeps_the_order_of_the_tiers(capfd:
     made = [
         checks.Check("ruff", ("sh", "-c", "echo a fault; exit 1")),
         checks.Check("tests/unit", ("sh", "-c", "echo 3 passed")),
-        checks.Check(checks.MACHINES, ("sh", "-c", "echo 2 passed"), root=True),
+        checks.Check("tests/machines", ("sh", "-c", "echo 2 passed"), root=True),
     ]
     outcomes = checks.perform(made, HERE, 2)
     assert [(each.name, each.verdict) for each in outcomes] == [
         ("ruff", "FAILED (status 1)"),
         ("tests/unit", "ok"),
-        (checks.MACHINES, "ok"),
+        ("tests/machines", "ok"),
     ]
     shown = capfd.readouterr().out
     assert "--- ruff: FAILED (status 1) after 0 s\na fault\n" in shown
     assert "--- tests/unit: ok after 0 s\n3 passed\n" in shown
 
 
-def test_the_machines_begin_before_the_other_tiers_and_after_the_linters(capfd: pytest.CaptureFixture[str]) -> None:
-    names = ("ruff", "tests/unit", checks.MACHINES)
-    checks.perform([checks.Check(name, ("true",)) for name in names], HERE, 1)
-    shown = capfd.readouterr().out
-    assert shown.index("--- ruff") < shown.index(f"--- {checks.MACHINES}") < shown.index("--- tests/unit")
+def test_linters_begin_first_then_the_stack_and_the_cheap_tiers_last() -> None:
+    made = sorted(checks.chosen([], CHECKOUT), key=checks.turn)
+    assert [check.name for check in made if check.name.startswith("tests/")] == [
+        "tests/machines stack",
+        "tests/machines",
+        "tests/unit",
+        "tests/program",
+        "tests/moto",
+    ]
+    assert made[0].name == "ruff"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
