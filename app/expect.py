@@ -81,7 +81,8 @@ def main(arguments: list[str]) -> int:
     try:
         print(json.dumps(expected(*map(Path, arguments)), sort_keys=True))
     except NoAnswerError as error:
-        print(f"{error}" + (f" ({error.__cause__.__cause__})" if error.__cause__ else ""), file=sys.stderr)
+        said = f"{error}" + (f" ({error.__cause__.__cause__})" if error.__cause__ else "")
+        print(" ".join(said.split()), file=sys.stderr)  # a library's own words may have lines of their own
         return 1
     return 0
 

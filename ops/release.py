@@ -18,6 +18,7 @@ from typing import get_args
 from contract import S3
 from ops import bytecode, cache, canonical, node_python, packages
 from ops.errors import UserError, reported
+from ops.lock import exclusive
 from ops.node_python import Progress
 from ops.packages import PLATFORM, PYTHON_VERSION, Kind
 from ops.store import Store
@@ -38,14 +39,19 @@ class Release:
 
 
 def build(kind: Kind, progress: Progress = lambda _: None) -> Release:
-    """The release of this checkout, built unless the cache has it. Raises `UserError`."""
+    """The release of this checkout, built unless the cache has it: by one process at a time. Raises `UserError`."""
     kept = cache_folder()
-    kept.mkdir(parents=True, exist_ok=True)
     record = kept / f"{kind}-{inputs_digest(kind)}.json"
-    if record.exists():
-        release = Release(**json.loads(record.read_text()))
-        if Path(release.file).exists():
-            return release
+    with exclusive(kept / f"{kind}.lock", f"the build of the {kind} release", waiting=progress):
+        return _recorded(record) or _built(kind, kept, record, progress)
+
+
+def _recorded(record: Path) -> Release | None:
+    release = Release(**json.loads(record.read_text())) if record.exists() else None
+    return release if release and Path(release.file).exists() else None
+
+
+def _built(kind: Kind, kept: Path, record: Path, progress: Progress) -> Release:
     locked = packages.locked(kind, kept, progress)
     with tempfile.TemporaryDirectory(dir=kept, prefix=".building-") as folder:
         tree = Path(folder) / "tree"

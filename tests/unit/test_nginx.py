@@ -5,7 +5,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 import contract
 from contract.node_files import node_files
+from tests.waiting import until
 
 nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 needs_nginx = pytest.mark.skipif(nginx is None, reason="nginx is not installed on this machine")
@@ -72,9 +72,8 @@ def served(folder: Path) -> Iterator[Path]:
     main.write_text(re.sub(r"error_log \S+ warn", f"error_log {folder}/error.log warn", main.read_text()))
     assert nginx
     process = subprocess.Popen([nginx, "-c", str(main), "-g", "daemon off;"], stderr=subprocess.DEVNULL)
-    while not address.exists():
-        assert process.poll() is None, "Nginx does not start"
-        time.sleep(0.02)
+    until(lambda: address.exists() or process.poll() is not None, "Nginx listens")
+    assert process.poll() is None, "Nginx does not start"
     yield address
     process.terminate()
     process.wait(10)

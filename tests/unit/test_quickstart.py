@@ -115,8 +115,8 @@ def test_work_done_as_root_has_the_tools_and_the_users_cache_whatever_sudo_makes
 
 def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.CaptureFixture[str]) -> None:
     nobody = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=False)
-    outcome = checks.perform(checks.tier("machines"), nobody)
-    assert outcome.verdict == "SKIPPED"
+    outcomes = checks.perform(checks.tier("machines", CHECKOUT), nobody, 2)
+    assert {outcome.verdict for outcome in outcomes} == {"SKIPPED"}
     lines = capfd.readouterr().out.strip().splitlines()
     assert len(lines) == 1
     assert "SKIPPED tests/machines: neither root nor let in by sudo" in lines[0]
@@ -125,10 +125,14 @@ def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.C
 def test_all_four_tiers_run_after_the_linters_when_none_is_named() -> None:
     names = [check.name for check in checks.chosen([], CHECKOUT)]
     assert names[0] == "ruff"
-    assert [name for name in names if name.startswith("tests/")] == sorted(
-        (f"tests/{tier}" for tier in checks.TIERS if (CHECKOUT / "tests" / tier).is_dir()),
-        key=lambda name: checks.TIERS.index(name.removeprefix("tests/")),
-    )
+    tiers = [name for name in names if name.startswith("tests/")]
+    assert tiers == [*(f"tests/{tier}" for tier in checks.TIERS), "tests/machines stack"]
+
+
+def test_both_halves_of_the_machines_together_hold_every_test_of_theirs_once() -> None:
+    files = [word for check in checks.tier("machines", CHECKOUT) for word in check.argv if word.endswith(".py")]
+    folder = CHECKOUT / "tests" / "machines"
+    assert sorted(files) == sorted(str(file.relative_to(CHECKOUT)) for file in folder.glob("test_*.py"))
 
 
 @pytest.mark.parametrize(

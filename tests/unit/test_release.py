@@ -1,10 +1,14 @@
 """Releases: the same inputs give the same digest, and only what matters is an input."""
 
 import io
+import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -83,6 +87,28 @@ def test_a_changed_source_is_another_release_and_a_cached_folder_is_not(
     assert release.inputs_digest("server") != before
     monkeypatch.setattr("ops.node_python.identity", lambda: "image 2")
     assert release.inputs_digest("server") != before, "another Python compiles other byte code"
+
+
+def test_two_who_want_a_release_at_once_build_it_once(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    other = threading.Event()
+
+    def build(kind: packages.Kind, kept: Path, record: Path, progress: object) -> release.Release:
+        assert other.wait(60), "the other waits for this one"
+        archive = kept / "archive"
+        archive.touch()
+        made = release.Release("digest", str(archive))
+        record.write_text(json.dumps(asdict(made)))
+        built.append(kind)
+        return made
+
+    monkeypatch.setattr(release, "_built", build)
+    monkeypatch.setattr("ops.lock.POLL_SECONDS", 0.01)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(checkout / "cache"))
+    with ThreadPoolExecutor(2) as pool:
+        found = set(pool.map(lambda _: release.build("server", lambda _text: other.set()), range(2)))
+    assert len(found) == 1
+    assert built == ["server"]
 
 
 def test_other_sources_take_the_packages_that_are_there(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
