@@ -84,6 +84,7 @@ class S3Keys:
     models: str
     rollouts: str
     lock: str
+    previous: str
     mlflow: str
     nodes: str
 

@@ -20,6 +20,7 @@ SERVING_FACTS = frozenset({"stack", "role", "region", "bucket", "deployment_para
 TRACKING_FACTS = SERVING_FACTS | {
     "tracking_parameter",
     "control_release",
+    "delivery",
     "database_host",
     "database_port",
     "database_name",

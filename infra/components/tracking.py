@@ -11,6 +11,7 @@ from infra.components.firewall import Firewall
 from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
 from infra.components.parameters import Parameters
 from infra.components.releases import Releases
+from infra.delivery import DeliverySettings
 from infra.exposure import MlflowSettings
 from infra.sections import TrackingSettings
 
@@ -26,6 +27,7 @@ class TrackingArgs:
     database: Database
     releases: Releases
     mlflow: MlflowSettings
+    delivery: DeliverySettings
     firewall: Firewall
     balancer: Balancer
     hooks: pulumi.ResourceHookBinding
@@ -41,6 +43,7 @@ class Tracking(pulumi.ComponentResource):
             "deployment_parameter": parameters.deployment_name,
             "tracking_parameter": parameters.tracking_name,
             "control_release": args.settings.control_release or args.releases.control_digest,
+            "delivery": args.delivery.output(),
             "database_host": database.host,
             "database_port": database.port.apply(int),
             "database_name": database.database,
