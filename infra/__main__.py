@@ -79,6 +79,7 @@ tracking = Tracking(
         site=site,
         settings=s.tracking,
         mlflow=s.mlflow,
+        follow_alias=s.delivery.follow_alias,
         parameters=parameters,
         database=database,
         releases=releases,

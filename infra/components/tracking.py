@@ -26,6 +26,7 @@ class TrackingArgs:
     database: Database
     releases: Releases
     mlflow: MlflowSettings
+    follow_alias: bool
     firewall: Firewall
     balancer: Balancer
     hooks: pulumi.ResourceHookBinding
@@ -40,6 +41,8 @@ class Tracking(pulumi.ComponentResource):
         facts = {
             "deployment_parameter": parameters.deployment_name,
             "tracking_parameter": parameters.tracking_name,
+            "watcher_key_parameter": parameters.watcher_key_name,
+            "watcher_secret_arn": parameters.watcher_secret_arn,
             "control_release": args.settings.control_release or args.releases.control_digest,
             "database_host": database.host,
             "database_port": database.port.apply(int),
@@ -51,6 +54,13 @@ class Tracking(pulumi.ComponentResource):
         arns = pulumi.Output.all(
             args.site.storage.arn, parameters.tracking_arn, database.secret_arn, parameters.admin_secret_arn
         )
+        watcher = pulumi.Output.all(
+            args.site.storage.arn, parameters.deployment_arn, parameters.watcher_key_arn, parameters.watcher_secret_arn
+        )
+        follows = args.follow_alias
+        policy = pulumi.Output.all(arns, watcher).apply(
+            lambda known: policies.tracking(*known[0], policies.watcher(args.site.stack, *known[1]) if follows else [])
+        )
         nodes = NodeGroup(
             f"{name}-tracking",
             NodeGroupArgs(
@@ -59,7 +69,7 @@ class Tracking(pulumi.ComponentResource):
                 settings=args.settings.node,
                 size=ONE,
                 facts=facts,
-                policy=arns.apply(lambda known: policies.tracking(*known)),
+                policy=policy,
                 security_group_id=args.firewall.groups["tracking"],
                 target_group_arn=args.balancer.group_arns["tracking"],
                 hooks=args.hooks,
