@@ -89,6 +89,7 @@ class S3Keys:
     lock: str
     followed: str
     paused: str
+    previous: str
     mlflow: str
     nodes: str
 

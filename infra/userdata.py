@@ -21,6 +21,7 @@ TRACKING_FACTS = SERVING_FACTS | {
     "tracking_parameter",
     "watcher_secret_arn",
     "control_release",
+    "delivery",
     "database_host",
     "database_port",
     "database_name",

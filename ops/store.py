@@ -6,6 +6,7 @@ An object's name is the digest of what it holds, so that it is written once, by 
 import json
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,20 +89,28 @@ class Store:
 
 def current() -> Store:
     """The store of the stack at hand: this node's, or the one that SLIPWAY_STACK names or Pulumi has selected."""
+    found = outputs()
+    try:
+        return Store(found["region"], found["bucket"], found["deployment_parameter"])
+    except KeyError as error:
+        raise UserError(f"the stack has no output {error}", "bring it up first: `pulumi up`") from error
+
+
+@cache
+def outputs() -> dict[str, Any]:
+    """The stack's outputs, or on a node its facts, which have the same names. Asked once: Pulumi takes a second."""
     facts = Path(PATHS.facts)
     if facts.exists():
-        outputs = json.loads(facts.read_text())
+        text = facts.read_text()
     else:
         stack = os.environ.get("SLIPWAY_STACK")
         argv = ["pulumi", "stack", "output", "--json", "--non-interactive", *(["--stack", stack] if stack else [])]
         hint = (
             "use the stack's environment (`. .slipway/env` for the local one) and select it with `pulumi stack select`"
         )
-        outputs = json.loads(run(argv, cwd=Path(__file__).parent.parent, hint=hint).stdout)
-    try:
-        return Store(outputs["region"], outputs["bucket"], outputs["deployment_parameter"])
-    except KeyError as error:
-        raise UserError(f"the stack has no output {error}", "bring it up first: `pulumi up`") from error
+        text = run(argv, cwd=Path(__file__).parent.parent, hint=hint).stdout
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def _code(error: ClientError) -> str:

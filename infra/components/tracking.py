@@ -11,6 +11,7 @@ from infra.components.firewall import Firewall
 from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
 from infra.components.parameters import Parameters
 from infra.components.releases import Releases
+from infra.delivery import DeliverySettings
 from infra.exposure import MlflowSettings
 from infra.sections import TrackingSettings
 
@@ -26,7 +27,7 @@ class TrackingArgs:
     database: Database
     releases: Releases
     mlflow: MlflowSettings
-    follow_alias: bool
+    delivery: DeliverySettings
     firewall: Firewall
     balancer: Balancer
     hooks: pulumi.ResourceHookBinding
@@ -44,6 +45,7 @@ class Tracking(pulumi.ComponentResource):
             "watcher_key_parameter": parameters.watcher_key_name,
             "watcher_secret_arn": parameters.watcher_secret_arn,
             "control_release": args.settings.control_release or args.releases.control_digest,
+            "delivery": args.delivery.output(),
             "database_host": database.host,
             "database_port": database.port.apply(int),
             "database_name": database.database,
@@ -57,7 +59,7 @@ class Tracking(pulumi.ComponentResource):
         watcher = pulumi.Output.all(
             args.site.storage.arn, parameters.deployment_arn, parameters.watcher_key_arn, parameters.watcher_secret_arn
         )
-        follows = args.follow_alias
+        follows = args.delivery.follow_alias
         policy = pulumi.Output.all(arns, watcher).apply(
             lambda known: policies.tracking(*known[0], policies.watcher(args.site.stack, *known[1]) if follows else [])
         )
