@@ -9,6 +9,7 @@ import click
 
 from ops import deployment, release, standby, store
 from ops.errors import reported
+from ops.watcher import command
 
 
 @click.group()
@@ -33,6 +34,7 @@ def deployment_group() -> None:
 
 
 deployment_group.add_command(deployment.main, "make")
+main.add_command(command.main)
 
 
 @deployment_group.command("show")

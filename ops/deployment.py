@@ -42,23 +42,36 @@ class Version:
         return f"{self.name}/{self.version}"
 
 
+class RefusedError(UserError):
+    """A model that cannot be served, today or tomorrow. `model` is its name."""
+
+    def __init__(self, model: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.model = model
+
+
 def make(
     at: Store, models: Sequence[str], release_digest: str | None = None, progress: Progress = lambda _: None
 ) -> str:
     """Makes the deployment of exactly these models (`name@alias` or `name/version`, the first is the default).
 
-    The release is the one that the fleet has now unless another is given. Returns the deployment's id; making the same
-    one again changes nothing. Raises `UserError`.
+    The release is the one that the fleet has now unless another is given. A version that the fleet has with that very
+    release is taken over as it is: both are immutable. Returns the deployment's id; making the same one again changes
+    nothing. Raises `UserError`.
     """
     versions = [resolve(model) for model in models]
     with tempfile.TemporaryDirectory(prefix="slipway-deployment-") as folder:
         scratch = Path(folder)
-        digest = release_digest or at.deployment(at.pointer(), scratch)["release"]
+        scratch.chmod(0o755)  # what a model's code may read is read by another account
+        current = at.deployment(at.pointer(), scratch)
+        digest = release_digest or current["release"]
+        known = {(entry["name"], entry["version"]): entry for entry in current["models"] if current["release"] == digest}
         code = release.unpacked(at, digest, progress)
-        entries = [
-            _model(at, version, code, scratch / str(number), progress, default=number == 0)
-            for number, version in enumerate(versions)
-        ]
+        entries = []
+        for number, version in enumerate(versions):
+            entry = known.get((version.name, version.version))
+            entry = entry or _model(at, version, code, scratch / str(number), progress)
+            entries.append(entry | {"default": number == 0})
     return publish(at, {"schema": SCHEMA, "release": digest, "models": entries})
 
 
@@ -93,9 +106,7 @@ def resolve(model: str) -> Version:
     return Version(found.name, str(found.version), found.run_id or None, found.source)
 
 
-def _model(
-    at: Store, version: Version, code: Path, folder: Path, progress: Progress, *, default: bool
-) -> dict[str, Any]:
+def _model(at: Store, version: Version, code: Path, folder: Path, progress: Progress) -> dict[str, Any]:
     folder.mkdir()
     progress(f"fetching model {version.label}")
     files = download(version, folder)
@@ -113,7 +124,6 @@ def _model(
         "run_id": version.run_id,
         "source": version.source,
         "digest": digest,
-        "default": default,
         **(answers if known else {"expected": answers}),
         **({"metrics": metrics} if (metrics := golden.metrics(version.run_id)) else {}),
     }
@@ -149,7 +159,8 @@ def expectation(label: str, code: Path, files: Path, known: Path | None = None) 
         return json.loads(done.stdout.splitlines()[-1])
     except CommandError as error:
         lines = error.result.stderr.strip().splitlines()
-        raise UserError(f"model {label} gives no answer: {lines[-1] if lines else error.reason}", HINT) from error
+        reason = lines[-1] if lines else error.reason
+        raise RefusedError(label.partition("/")[0], f"model {label} gives no answer: {reason}", HINT) from error
 
 
 @click.command()

@@ -121,6 +121,16 @@ def unpacked(store: Store, digest: str, progress: Progress = lambda _: None) -> 
     return folder
 
 
+def prune(keep: int) -> None:
+    """Removes all but the `keep` releases that were unpacked here last, and every archive: S3 has them."""
+    kept = cache_folder()
+    folders = [path for path in kept.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for folder in sorted(folders, key=lambda path: path.stat().st_ctime, reverse=True)[keep:]:
+        shutil.rmtree(folder)
+    for archive in kept.glob("*.tar.zst"):
+        archive.unlink()
+
+
 def publish(store: Store, release: Release) -> bool:
     """Uploads the release unless the bucket has it. Returns whether it was uploaded."""
     return store.put(f"{S3.releases}{release.digest}.tar.zst", Path(release.file))

@@ -35,7 +35,10 @@ class Cloud:
 
     def pointer(self) -> str:
         """The id of the deployment that the fleet is to serve."""
-        name = self._node.deployment_parameter
+        return self.parameter(self._node.deployment_parameter)
+
+    def parameter(self, name: str) -> str:
+        """The value of one of the stack's parameters."""
         answer = self._call("ssm", "get_parameter", f"parameter {name}", Name=name)
         return str(answer["Parameter"]["Value"]).strip()
 
