@@ -68,15 +68,14 @@ def of_release(folder: Path) -> Packages:
     return Packages(versions or about["packages"], about["python"], extras)
 
 
-def check(label: str, files: Path, release: Path) -> Wanted:
-    """What the model wants, when the release has it. Raises `UserError` that names each conflict and the way out."""
+def fit(label: str, files: Path, release: Path) -> tuple[Wanted, list[Conflict]]:
+    """What the model in `files` wants, and what of it the unpacked release has not."""
     wanted = requirements.read(files)
-    if found := conflicts(label, wanted, of_release(release)):
-        raise refusal(found)
-    return wanted
+    return wanted, conflicts(label, wanted, of_release(release))
 
 
 def refusal(found: Sequence[Conflict]) -> UserError:
+    """Each conflict by its name, and the way out."""
     lines = [str(conflict) for conflict in found]
     head = (
         lines[0] if len(lines) == 1 else "\n  ".join(["the release has not what the models were logged with:", *lines])

@@ -7,7 +7,6 @@ from packaging.requirements import Requirement
 
 from ops import environments, requirements
 from ops.environments import Packages
-from ops.errors import UserError
 
 RELEASE = Packages(
     {"mlflow-skinny": "3.17.2", "numpy": "2.4.6", "pandas": "3.1.1", "scikit-learn": "1.9.1", "torch": "2.9.0+cpu"},
@@ -152,9 +151,10 @@ def test_the_refusal_names_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "release.json").write_text('{"python": "3.11", "packages": {"numpy": "2.4.6"}}')
     files = tmp_path / "files"
     files.mkdir()
-    with pytest.raises(UserError, match=r"wants numpy==1.0, the release has numpy 2.4.6") as caught:
-        environments.check("iris/1", logged(files, "numpy==1.0"), tmp_path)
-    assert "slipway release --for iris/1" in caught.value.hint
+    _, found = environments.fit("iris/1", logged(files, "numpy==1.0"), tmp_path)
+    told = environments.refusal(found)
+    assert told.message == "iris/1 wants numpy==1.0, the release has numpy 2.4.6"
+    assert "slipway release --for iris/1" in told.hint
 
 
 def test_what_is_asked_of_an_index_has_no_local_version_and_the_smaller_mlflow() -> None:
