@@ -46,7 +46,7 @@ class Rollout:
 
 
 def plan(
-    at: Store, bounds: Delivery, nodes: Sequence[Node], deployment: str | None, kind: Kind, rollout: str = ""
+    at: Store, bounds: Delivery, nodes: Sequence[Node], deployment: str | None, *, kind: Kind, rollout: str = ""
 ) -> Rollout:
     """What a rollout of `deployment` would change; None is one that is still to be made."""
     previous = at.pointer()
@@ -71,7 +71,9 @@ def deadline_seconds(nodes: int, bounds: Delivery) -> int:
     """How long the first node may wait for the last: past it, it decides by the pointer."""
     followers = max(nodes - 1, 0)
     batch = max(1, followers * bounds.batch_percent // 100)
-    return (1 + math.ceil(followers / batch)) * NODE_SECONDS + bounds.bake_seconds + bounds.watch_seconds + SPARE_SECONDS
+    return (
+        (1 + math.ceil(followers / batch)) * NODE_SECONDS + bounds.bake_seconds + bounds.watch_seconds + SPARE_SECONDS
+    )
 
 
 def refuse_if_locked(at: Store) -> None:
@@ -82,11 +84,19 @@ def refuse_if_locked(at: Store) -> None:
 
 
 def begin(
-    at: Store, bounds: Delivery, nodes: Sequence[Node], deployment: str, *, kind: Kind, by: str, reason: str, controller: int
+    at: Store,
+    bounds: Delivery,
+    nodes: Sequence[Node],
+    deployment: str,
+    *,
+    kind: Kind,
+    by: str,
+    reason: str,
+    controller: int,
 ) -> Rollout:
-    """Takes the lock for the process `controller`. Raises `UserError`; then nothing is held and the history says why."""
+    """Takes the lock for the process `controller`. Raises `UserError`, having released it and written why."""
     started = Objects(at).now()
-    planned = plan(at, bounds, nodes, deployment, kind, identify(started, deployment))
+    planned = plan(at, bounds, nodes, deployment, kind=kind, rollout=identify(started, deployment))
     owner = _owner(planned, by, reason, started)
     taken_over = Lock(at).take(owner)
     if taken_over:

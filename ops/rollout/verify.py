@@ -1,4 +1,4 @@
-"""The last look: every serving node that exists by now serves the deployment, those that are still starting included."""
+"""The last look: every serving node that exists by now serves the deployment, those that still start included."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -45,7 +45,9 @@ def differs(status: Mapping[str, Any] | None, deployment: str) -> str:
 
 def tell(fleet: Fleet, statuses: Mapping[str, Mapping[str, Any] | None], deployment: str) -> None:
     """A node with another deployment is a late one: it takes part now, or says why not."""
-    late = {name for name, s in statuses.items() if s and not s["provisional"] and s["serving"] not in (None, deployment)}
+    late = {
+        name for name, s in statuses.items() if s and not s["provisional"] and s["serving"] not in (None, deployment)
+    }
     if late:
         among = [node for node in fleet.nodes() if node.name in late]
         for name, answer in fleet.everywhere("activate", deployment, among=among).items():

@@ -57,7 +57,9 @@ def make(at: Store, wish: Wish, bounds: Delivery, progress: Progress) -> tuple[s
         return existing(at, wish.deployment), f"deployment {wish.deployment}"
     if wish.models or wish.release:
         if wish.release and not at.has(f"{S3.releases}{wish.release}.tar.zst"):
-            raise UserError(f"this stack has no release {wish.release[:12]}…", "`slipway release` builds and uploads one")
+            raise UserError(
+                f"this stack has no release {wish.release[:12]}…", "`slipway release` builds and uploads one"
+            )
         plan = promotion.plan(at, wish.models, wish.release, breaking=False, progress=progress)
         return promotion.make(at, plan, progress, build=bounds.build_releases), wish.reason
     models = by_alias(bounds)
@@ -74,7 +76,7 @@ def by_alias(bounds: Delivery) -> list[str]:
     login = [os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in ("USERNAME", "PASSWORD")]
     found = Registry(url, *login).carrying(bounds.alias, bounds.models)
     if not found:
-        raise UserError(f"no model carries the alias {bounds.alias}", f"set it in MLflow, or name a model")
+        raise UserError(f"no model carries the alias {bounds.alias}", "set it in MLflow, or name a model")
     order = {name: place for place, name in enumerate(bounds.models)}
     names = sorted(found, key=lambda name: (order.get(name, len(order)), name))
     return [f"{name}/{found[name]}" for name in names]
