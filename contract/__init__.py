@@ -19,6 +19,7 @@ T = TypeVar("T")
 class Users:
     server: str
     mlflow: str
+    watcher: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Paths:
     run: str
     secrets: str
     database_ca: str
+    sandbox: str
+    authorized_keys: str
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,9 @@ class S3Keys:
     models: str
     rollouts: str
     lock: str
+    followed: str
+    paused: str
+    previous: str
     mlflow: str
     nodes: str
 
@@ -93,11 +99,13 @@ class S3Keys:
 class Parameters:
     deployment: str
     tracking_address: str
+    watcher_key: str
 
 
 @dataclass(frozen=True)
 class Secrets:
     mlflow_admin: str
+    watcher_key: str
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pulumi.runtime.config import CONFIG, get_config_env
 from infra import names
 from infra.bootstrap import Bootstrap
 from infra.cidr import Tier, plan
+from infra.delivery import DeliverySettings
 from infra.exposure import BalancerSettings, DomainSettings, MlflowSettings
 from infra.reading import Problem, Section
 from infra.rules import contradictions
@@ -60,6 +61,7 @@ class Settings:
     database: DatabaseSettings
     tracking: TrackingSettings
     fleet: FleetSettings
+    delivery: DeliverySettings
     balancer: BalancerSettings
     domain: DomainSettings
     mlflow: MlflowSettings
@@ -112,6 +114,7 @@ def _settings(stack: str, region: str, project: Section, environment: Mapping[st
         database=DatabaseSettings.read(project.section("database")),
         tracking=TrackingSettings.read(project.section("tracking")),
         fleet=FleetSettings.read(project.section("fleet")),
+        delivery=DeliverySettings.read(project.section("delivery")),
         balancer=BalancerSettings.read(project.section("balancer")),
         domain=DomainSettings.read(project.section("domain")),
         mlflow=MlflowSettings.read(project.section("mlflow")),
