@@ -116,19 +116,29 @@ def unpacked(store: Store, digest: str, progress: Progress = lambda _: None) -> 
     kept.mkdir(parents=True, exist_ok=True)
     archive = kept / f"{digest}.tar.zst"
     with tempfile.TemporaryDirectory(dir=kept, prefix=".unpacking-") as scratch:
+        found = archive
         if not archive.exists():
             progress(f"fetching release {digest[:12]}")
-            fetched = Path(scratch) / "archive"
-            store.get(f"{S3.releases}{archive.name}", fetched)
-            fetched.replace(archive)
+            found = Path(scratch) / "archive"
+            store.get(f"{S3.releases}{archive.name}", found)
         progress(f"unpacking release {digest[:12]}")
         tree = Path(scratch) / "tree"
-        actual = canonical.read_tar_zst(archive, tree)
-        if actual != digest:
-            archive.unlink()
-            raise UserError(f"release {digest} has the digest {actual}", "it was removed from the cache: try again")
+        if wrong := _wrong(found, tree, digest):
+            where = f"{archive}, which is removed" if found == archive else f"s3://{store.bucket}/{S3.releases}"
+            archive.unlink(missing_ok=True)
+            raise UserError(f"release {digest} {wrong} in {where}", "publish it again, or deploy another release")
+        found.replace(archive)
         tree.replace(folder)
     return folder
+
+
+def _wrong(archive: Path, tree: Path, digest: str) -> str:
+    """Unpacks it, and says what keeps it from being that release."""
+    try:
+        actual = canonical.read_tar_zst(archive, tree)
+    except UserError as error:
+        return error.message.removeprefix(f"{archive.name} ")
+    return "" if actual == digest else f"has the digest {actual}"
 
 
 def prune(keep: int) -> None:

@@ -122,3 +122,34 @@ def test_a_body_that_is_too_large_is_refused_in_the_shape_of_its_protocol(addres
     }
     assert answer.startswith("HTTP/1.1 413")
     assert json.loads(answer.partition("\r\n\r\n")[2]) == shapes[where]
+
+
+@needs_nginx
+@pytest.mark.parametrize(
+    ("sent", "status", "says"),
+    [
+        (b"\x16\x03\x01\x02\x00hello\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /ping HTTP/9.9\r\nHost: a\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /ping HTTP/1.1\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not valid HTTP"),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not valid HTTP"),
+        (b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: one\r\n\r\n", 400, "not valid HTTP"),
+        (b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: other\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /ping HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, "too long"),
+    ],
+)
+def test_what_is_no_http_is_the_callers_mistake_and_is_told_in_json(
+    address: Path, sent: bytes, status: int, says: str
+) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(address))
+        client.sendall(sent)
+        answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+    assert answer.startswith(f"HTTP/1.1 {status} ")
+    head, _, body = answer.partition("\r\n\r\n")
+    assert "Content-Type: application/json" in head
+    assert says in json.loads(body)["error"]

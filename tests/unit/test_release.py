@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from ops import bytecode, canonical, packages, release
+from ops.errors import UserError
+from ops.store import Store
 
 NODE = Path("/usr/bin/python3")
 
@@ -133,3 +135,36 @@ def test_other_sources_take_the_packages_that_are_there(checkout: Path, monkeypa
     assert canonical.write_tar(folder, io.BytesIO()) == second.digest, "the folder is what the archive holds"
     assert (folder / "lib" / "package.py").read_text() == "package==1\n"
     assert canonical.read_tar_zst(Path(second.file), checkout / "out") == second.digest
+
+
+class Bucket(Store):
+    """Holds one archive, whatever is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__("us-east-1", "artifacts", "/parameter")
+        self.content = content
+
+    def get(self, key: str, place: Path) -> None:
+        place.write_bytes(self.content)
+
+
+@pytest.mark.parametrize("cached", [False, True], ids=["in the bucket", "in the cache"])
+@pytest.mark.parametrize("kind", ["another", "cut off", "no tar", "no archive"])
+def test_a_release_that_is_not_what_its_name_says_is_one_line_and_stays_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, cached: bool
+) -> None:
+    monkeypatch.setenv("SLIPWAY_CACHE", str(tmp_path / "cache"))
+    packed = tmp_path / "packed"
+    canonical.write_tar_zst(small_tree(tmp_path / "tree"), packed)
+    whole = packed.read_bytes()
+    no_tar = subprocess.run(["zstd", "-qc"], input=b"words", capture_output=True, check=True).stdout
+    content = {"another": whole, "cut off": whole[:-20], "no tar": no_tar, "no archive": b"words"}[kind]
+    digest = "a" * 64
+    kept = release.cache_folder()
+    if cached:
+        kept.mkdir(parents=True)
+        (kept / f"{digest}.tar.zst").write_bytes(content)
+    with pytest.raises(UserError, match=f"release {digest} (has the digest|is damaged: )") as error:
+        release.unpacked(Bucket(content), digest)
+    assert len(error.value.message.splitlines()) == 1
+    assert list(kept.iterdir()) == []
