@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from slipway_node import state
+from slipway_node import report, state
 from slipway_node.activation import Activation
 from slipway_node.cloud import UNREACHABLE_PAUSES, Cloud, UnreachableError
 from slipway_node.node import ActivationError, Node, log
@@ -22,7 +22,8 @@ def main(words: list[str]) -> int:
     activation = Activation(node, Cloud(node))
     try:
         if arguments.verb == "status":
-            print(json.dumps(describe(activation), indent=2))
+            more = {"server": report.server(node)} if arguments.server else {}
+            print(json.dumps({**describe(activation), **more}, indent=2))
         elif arguments.verb == "follow":
             follow(activation)
         elif arguments.verb != "settle" or due(activation):
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("revert", help="return to what was confirmed")
     status = verbs.add_parser("status", help="what serves here")
     status.add_argument("--json", action="store_true", help="the only form")
+    status.add_argument("--server", action="store_true", help="also what the model server says of itself")
     verbs.add_parser("follow", help="serve what the pointer names, waiting for it (at boot)")
     verbs.add_parser("resume", help="serve what was confirmed, without network (at boot)")
     verbs.add_parser("settle", help="decide on what is provisional, when its time is up (by a timer)")
