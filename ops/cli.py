@@ -9,6 +9,7 @@ import click
 
 from ops import deployment, release, standby, store
 from ops.errors import reported
+from ops.rollout import command as rollout
 from ops.watcher import command
 
 
@@ -35,6 +36,7 @@ def deployment_group() -> None:
 
 deployment_group.add_command(deployment.main, "make")
 main.add_command(command.main)
+main.add_command(rollout.main)
 
 
 @deployment_group.command("show")
