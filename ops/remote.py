@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
+
 from ops import hostkeys
 from ops.inventory import USER, Access, ssh_arguments
 from ops.nodes import Node
@@ -54,6 +56,12 @@ def known(node: Node, access: Access, client: Any) -> str:
     if hostkeys.pin(access.known_hosts, node.id, hostkeys.console_output(client, node.id)):
         return ""
     return "it has shown no host key on its console yet"
+
+
+def pin_all(nodes: Sequence[Node], access: Access) -> dict[str, str]:
+    """By name, the nodes that cannot be asked, and why."""
+    client = boto3.client("ec2")
+    return {node.name: why for node in nodes if (why := known(node, access, client))}
 
 
 def ask(node: Node, access: Access, words: Sequence[str], seconds: float) -> Answer:

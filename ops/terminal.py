@@ -30,6 +30,11 @@ def as_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
 
 
+def json_line(value: Any) -> None:
+    """One value on one line, as programs read what does not end."""
+    click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
 def say(text: str) -> None:
     """Progress, beside the result."""
     click.echo(text, err=True)

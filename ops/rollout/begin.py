@@ -71,7 +71,9 @@ def deadline_seconds(nodes: int, bounds: Delivery) -> int:
     """How long the first node may wait for the last: past it, it decides by the pointer."""
     followers = max(nodes - 1, 0)
     batch = max(1, followers * bounds.batch_percent // 100)
-    return (1 + math.ceil(followers / batch)) * NODE_SECONDS + bounds.bake_seconds + bounds.watch_seconds + SPARE_SECONDS
+    return (
+        (1 + math.ceil(followers / batch)) * NODE_SECONDS + bounds.bake_seconds + bounds.watch_seconds + SPARE_SECONDS
+    )
 
 
 def refuse_if_locked(at: Store) -> None:
@@ -82,7 +84,15 @@ def refuse_if_locked(at: Store) -> None:
 
 
 def begin(
-    at: Store, bounds: Delivery, nodes: Sequence[Node], deployment: str, *, kind: Kind, by: str, reason: str, controller: int
+    at: Store,
+    bounds: Delivery,
+    nodes: Sequence[Node],
+    deployment: str,
+    *,
+    kind: Kind,
+    by: str,
+    reason: str,
+    controller: int,
 ) -> Rollout:
     """Takes the lock for the process `controller`. Raises `UserError`; then nothing is held and the history says why."""
     started = Objects(at).now()

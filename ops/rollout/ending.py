@@ -111,5 +111,3 @@ def _forget(at: Store, owner: Owner) -> None:
         objects.put(S3.previous, {"deployment": owner.previous, "previous": found.content["before"]})
     elif found:
         objects.delete(S3.previous)
-
-

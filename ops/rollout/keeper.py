@@ -75,7 +75,11 @@ def keep(at: Store, fleet: Fleet, rollout: str, controller_pid: int) -> None:
         gone = bool(select.select([watched], [], [], RENEWAL_SECONDS)[0])
         try:
             if gone:
-                return None if history.read(rollout) else _clean_up(at, fleet, owner, "whoever rolled it ended in the middle")
+                return (
+                    None
+                    if history.read(rollout)
+                    else _clean_up(at, fleet, owner, "whoever rolled it ended in the middle")
+                )
             owner = lock.renew(rollout)
             renewed = time.monotonic()
         except LostError as lost:

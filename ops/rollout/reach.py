@@ -46,7 +46,9 @@ class Fleet:
         """What `slipway-activate words…` says on each node, all at once. Never raises for a node that fails."""
         asked = self.nodes() if among is None else list(among)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return dict(zip((node.name for node in asked), pool.map(lambda node: self._on(node, words), asked), strict=True))
+            return dict(
+                zip((node.name for node in asked), pool.map(lambda node: self._on(node, words), asked), strict=True)
+            )
 
     def patiently(self, *words: str, seconds: float = SECONDS, turn: Callable[[], object] = lambda: None) -> Answers:
         """The same, again on those nodes where another activation is under way, until that has ended."""
@@ -67,7 +69,10 @@ class Fleet:
     def _on(self, node: Node, words: Sequence[str]) -> Result:
         try:
             self._pin(node)
-            argv = [*ssh(node, self.access), shlex.join(["sudo", "--non-interactive", f"{PATHS.bin}/slipway-activate", *words])]
+            argv = [
+                *ssh(node, self.access),
+                shlex.join(["sudo", "--non-interactive", f"{PATHS.bin}/slipway-activate", *words]),
+            ]
             return run(argv, check=False, timeout_seconds=SECONDS)
         except CommandError as error:
             return error.result

@@ -45,7 +45,9 @@ def differs(status: Mapping[str, Any] | None, deployment: str) -> str:
 
 def tell(fleet: Fleet, statuses: Mapping[str, Mapping[str, Any] | None], deployment: str) -> None:
     """A node with another deployment is a late one: it takes part now, or says why not."""
-    late = {name for name, s in statuses.items() if s and not s["provisional"] and s["serving"] not in (None, deployment)}
+    late = {
+        name for name, s in statuses.items() if s and not s["provisional"] and s["serving"] not in (None, deployment)
+    }
     if late:
         among = [node for node in fleet.nodes() if node.name in late]
         for name, answer in fleet.everywhere("activate", deployment, among=among).items():

@@ -57,7 +57,9 @@ def make(at: Store, wish: Wish, bounds: Delivery, progress: Progress) -> tuple[s
         return existing(at, wish.deployment), f"deployment {wish.deployment}"
     if wish.models or wish.release:
         if wish.release and not at.has(f"{S3.releases}{wish.release}.tar.zst"):
-            raise UserError(f"this stack has no release {wish.release[:12]}…", "`slipway release` builds and uploads one")
+            raise UserError(
+                f"this stack has no release {wish.release[:12]}…", "`slipway release` builds and uploads one"
+            )
         plan = promotion.plan(at, wish.models, wish.release, breaking=False, progress=progress)
         return promotion.make(at, plan, progress, build=bounds.build_releases), wish.reason
     models = by_alias(bounds)

@@ -50,6 +50,8 @@ class NodeStatus:
     release: str = ""
     requests: float = 0
     errors: float = 0
+    refused: str = ""
+    """Why it does not serve what the pointer named when it asked."""
     last_error: str = ""
     last_error_age: float | None = None
     workers: Sequence[Worker] = ()
@@ -94,6 +96,7 @@ def node_status(node: Node, health: str, said: Mapping[str, Any] | str, now: flo
     version = server.get("version") or {}
     failure = server.get("last_error") or {}
     counts = server.get("counts") or {}
+    refused = said.get("last_error") or {}
     return NodeStatus(
         name=node.name,
         id=node.id,
@@ -109,6 +112,7 @@ def node_status(node: Node, health: str, said: Mapping[str, Any] | str, now: flo
         release=str(version.get("release", "")),
         requests=counts.get("requests", 0),
         errors=counts.get("errors", 0),
+        refused=f"deployment {refused['deployment']}: {refused['message']}" if refused else "",
         last_error=str(failure.get("message", "")),
         last_error_age=max(0.0, now - failure["time"]) if failure else None,
         workers=[_worker(worker, version, now) for worker in version.get("workers", [])],

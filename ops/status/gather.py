@@ -84,7 +84,7 @@ def registered() -> tuple[dict[str, dict[str, str]] | None, str]:
         return None, "MLFLOW_TRACKING_URI names no server"
     username, password = (os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in ("USERNAME", "PASSWORD"))
     try:
-        return Registry(url.rstrip("/"), username, password, REGISTRY_SECONDS).aliases(), ""
+        return Registry(url.rstrip("/"), username, password, timeout_seconds=REGISTRY_SECONDS).aliases(), ""
     except UserError as error:
         return None, error.message.splitlines()[0]
 

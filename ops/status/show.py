@@ -106,6 +106,8 @@ def _problems(status: Status, width: int) -> Iterator[str]:
     for node in status.nodes:
         if node.draining:
             notes.append(Cell(f"  {node.name} is drained", ODD))
+        if node.refused:
+            notes.append(Cell(f"  {node.name} refused {node.refused}", BAD))
         if node.last_error and node.last_error_age is not None:
             ago = duration(node.last_error_age)
             notes.append(Cell(f"  {node.name}, last error {ago} ago: {node.last_error}", DIM))

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ops.errors import UserError
@@ -33,7 +33,7 @@ class Registry:
     url: str
     username: str
     password: str
-    timeout_seconds: float = TIMEOUT_SECONDS
+    timeout_seconds: float = field(default=TIMEOUT_SECONDS, kw_only=True)
 
     def aliases(self) -> dict[str, dict[str, str]]:
         """By the name of a model: the versions that its aliases name. Raises `UnreachableError`."""

@@ -8,7 +8,7 @@ import json
 import subprocess
 from typing import Any
 
-from slipway_node.gate import _ask, _UnixConnection
+from slipway_node.gate import UnixConnection, ask
 from slipway_node.node import Node
 from slipway_node.slots import CURRENT
 
@@ -23,7 +23,7 @@ def server(node: Node) -> dict[str, Any]:
     """The answer to /version of what serves, its counts of answers and errors, and the newest error in the journal."""
     found: dict[str, Any] = {"last_error": last_error()}
     try:
-        status, _, version = _ask(_connection(node), "GET", "/version")
+        status, _, version = ask(_connection(node), "GET", "/version")
         if status != 200 or not isinstance(version, dict):
             return {**found, "error": f"/version answers {status}"}
         return {**found, "version": version, "counts": counts(_text(node, "/metrics"))}
@@ -67,12 +67,13 @@ def _text(node: Node, path: str) -> str:
     connection = _connection(node)
     try:
         connection.request("GET", path)
-        return connection.getresponse().read().decode(errors="replace")
+        content: bytes = connection.getresponse().read()
+        return content.decode(errors="replace")
     finally:
         connection.close()
 
 
-def _connection(node: Node) -> _UnixConnection:
-    connection = _UnixConnection(node.run / CURRENT)
+def _connection(node: Node) -> UnixConnection:
+    connection = UnixConnection(node.run / CURRENT)
     connection.timeout = ANSWER_SECONDS
     return connection
