@@ -4,13 +4,14 @@ Each model is copied whole, so that nodes need neither MLflow nor the run that m
 release itself answers to the model's own input example, on the node's Python: what a node must then reproduce.
 """
 
+import functools
 import json
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,12 @@ class MismatchError(RefusedError):
 
 
 def make(
-    at: Store, models: Sequence[str], release_digest: str | None = None, progress: Progress = lambda _: None
+    at: Store,
+    models: Sequence[str],
+    release_digest: str | None = None,
+    progress: Progress = lambda _: None,
+    *,
+    breaking: bool = False,
 ) -> str:
     """Makes the deployment of exactly these models (`name@alias` or `name/version`, the first is the default).
 
@@ -67,7 +73,7 @@ def make(
     release is taken over as it is: both are immutable. Returns the deployment's id; making the same one again changes
     nothing. Raises `UserError`.
     """
-    versions = [resolve(model) for model in models]
+    versions = [replace(each, breaking=each.breaking or breaking) for each in map(resolve, models)]
     with tempfile.TemporaryDirectory(prefix="slipway-deployment-") as folder:
         scratch = Path(folder)
         scratch.chmod(0o755)  # what a model's code may read is read by another account
@@ -202,10 +208,12 @@ def expectation(label: str, code: Path, files: Path, known: Path | None = None) 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="NAME@ALIAS|NAME/VERSION…")
 @click.option("--release", "release_digest", metavar="SHA256", help="Another release than the fleet's.")
-def main(models: tuple[str, ...], release_digest: str | None) -> None:
-    """Makes a deployment of these models and prints its id as JSON. Activates nothing."""
+@click.option("--breaking", is_flag=True, help="The models may break the callers of the versions before them.")
+def main(models: tuple[str, ...], release_digest: str | None, breaking: bool) -> None:
+    """Makes a deployment of exactly these models and prints its id as JSON. Activates nothing."""
     with reported("slipway deployment make"):
-        made = make(store.current(), models, release_digest, lambda text: print(text, file=sys.stderr))
+        say = functools.partial(print, file=sys.stderr)
+        made = make(store.current(), models, release_digest, say, breaking=breaking)
         print(json.dumps({"id": made}))
 
 

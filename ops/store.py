@@ -6,6 +6,7 @@ An object's name is the digest of what it holds, so that it is written once, by 
 import hashlib
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -84,6 +85,11 @@ class Store:
             )
         manifest: dict[str, Any] = json.loads(content)
         return manifest
+
+    def manifest(self, deployment_id: str) -> dict[str, Any]:
+        """The same, for who needs no file of it."""
+        with tempfile.TemporaryDirectory() as scratch:
+            return self.deployment(deployment_id, Path(scratch))
 
     def pointer(self) -> str:
         """The id of the current deployment."""

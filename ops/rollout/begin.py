@@ -38,6 +38,8 @@ class Rollout:
     after: str
     nodes: list[str]
     batch: str
+    at_once: bool
+    """Nothing is served yet that a candidate could be compared with, or that could suffer."""
     bake_seconds: int
     watch_seconds: int
     minimum_requests: int
@@ -59,6 +61,7 @@ def plan(
         after=wanted.description(at, deployment) if deployment else "what is named, once it is made",
         nodes=[node.name for node in nodes],
         batch=f"{bounds.batch_percent}%",
+        at_once=not wanted.models(at, previous),
         bake_seconds=bounds.bake_seconds,
         watch_seconds=bounds.watch_seconds,
         minimum_requests=bounds.minimum_requests,

@@ -94,10 +94,13 @@ def commit(rollout: str) -> None:
 @click.argument("rollout")
 @click.option("--why", default="", help="For the history.")
 def back(rollout: str, why: str) -> None:
-    """Brings the fleet back to what it served before, and ends the rollout."""
+    """Brings the fleet back to what it served before, ends the rollout, and fails with the reason."""
     with reported("slipway rollout"):
-        record = ending.back(store.current(), reach.current(), rollout, why)
-        _print({"outcome": record.outcome, "why": record.why})
+        record = ending.back(store.current(), reach.current(), rollout, why.partition("\n")[0])
+        serves = f"every node serves {record.previous}"
+        raise UserError(
+            f"deployment {record.deployment} is {record.outcome}, {serves}: {record.why}", "`slipway history`"
+        )
 
 
 @main.command()

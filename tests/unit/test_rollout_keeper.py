@@ -286,6 +286,7 @@ def test_a_deadline_outlasts_every_batch_the_bake_and_the_watch() -> None:
 @pytest.fixture
 def beginning(at: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], begin.Rollout]:
     monkeypatch.setattr(begin.wanted, "description", lambda at, deployment: f"what {deployment} serves")
+    monkeypatch.setattr(begin.wanted, "models", lambda at, deployment: ["m/1"])
     monkeypatch.setattr(begin.keeper, "start", lambda rollout, pid: None)
     refusals: list[str] = []
     monkeypatch.setattr(begin, "candidate", SimpleNamespace(check=lambda *_: refusals))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from slipway_node import fetch, state
+from slipway_node import fetch, report, state
 from slipway_node.activation import Activation
 from slipway_node.cloud import Cloud
 from slipway_node.exercise import exercise
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("revert", help="return to what was confirmed")
     status = verbs.add_parser("status", help="what serves here")
     status.add_argument("--json", action="store_true", help="the only form")
+    status.add_argument("--server", action="store_true", help="also what the model server says of itself")
     verbs.add_parser("follow", help="serve what the pointer names, waiting for it (at boot)")
     verbs.add_parser("resume", help="serve what was confirmed, without network (at boot)")
     settled = verbs.add_parser("settle", help="decide on what is provisional, when its time is up (by a timer)")
@@ -61,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     replay = verbs.add_parser("exercise", help="replay the deployment's examples through Nginx")
     replay.add_argument("count", type=int, metavar="N")
     return parser
+
+
+def _status(activation: Activation, arguments: argparse.Namespace) -> None:
+    more = {"server": report.server(activation.node)} if arguments.server else {}
+    print(json.dumps({**describe(activation), **more}, indent=2))
 
 
 def _mark(activation: Activation) -> None:
@@ -82,7 +88,7 @@ def _exercise(activation: Activation, arguments: argparse.Namespace) -> None:
 
 Verb = Callable[[Activation, argparse.Namespace], None]
 LOCKLESS: dict[str, Verb] = {
-    "status": lambda activation, _: print(json.dumps(describe(activation), indent=2)),
+    "status": _status,
     "follow": lambda activation, _: follow(activation),
     "prepare": lambda here, given: with_room(here.node, lambda: prepare(here.node, here.cloud, given.deployment)),
     "mark": lambda activation, _: _mark(activation),
