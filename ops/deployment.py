@@ -65,7 +65,9 @@ def make(
         scratch.chmod(0o755)  # what a model's code may read is read by another account
         current = at.deployment(at.pointer(), scratch)
         digest = release_digest or current["release"]
-        known = {(entry["name"], entry["version"]): entry for entry in current["models"] if current["release"] == digest}
+        known = {
+            (entry["name"], entry["version"]): entry for entry in current["models"] if current["release"] == digest
+        }
         code = release.unpacked(at, digest, progress)
         entries = []
         for number, version in enumerate(versions):

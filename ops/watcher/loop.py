@@ -154,9 +154,7 @@ class Watcher:
         page = replace(page, attempt=None)
         served = self._current(anew=True)
         if record is not None and record.outcome in FAILED and not (rolled and rolled.status == UNREACHABLE):
-            return self._failed(
-                page, attempt.changed, served, FAILED[record.outcome], attempt.deployment, record.why
-            )
+            return self._failed(page, attempt.changed, served, FAILED[record.outcome], attempt.deployment, record.why)
         if rolled is not None and not rolled.ok:
             why = record.why if record and record.why else rolled.last_lines
             return self._troubled(page, attempt.changed, served, attempt.deployment, TroubleError(why))

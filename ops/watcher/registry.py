@@ -78,6 +78,8 @@ class Registry:
             text = error.read().decode(errors="replace")[:300]
             if MISSING in text:
                 raise MissingError(f"MLflow: {text}") from None
-            raise UnreachableError(f"MLflow answers {path.partition('?')[0]} with status {error.code}: {text}") from None
+            raise UnreachableError(
+                f"MLflow answers {path.partition('?')[0]} with status {error.code}: {text}"
+            ) from None
         except (OSError, ValueError) as error:
             raise UnreachableError(f"MLflow does not answer: {error}") from None

@@ -102,9 +102,7 @@ def failed(
 def changes(goal: Mapping[str, str], served: Served) -> dict[str, str]:
     """What is to change: the new version of a model, `NOWHERE` for one that is retired."""
     names = goal.keys() | served.models.keys()
-    return {
-        name: goal.get(name, NOWHERE) for name in sorted(names) if goal.get(name) != served.models.get(name)
-    }
+    return {name: goal.get(name, NOWHERE) for name in sorted(names) if goal.get(name) != served.models.get(name)}
 
 
 def ordered(goal: Mapping[str, str], default: str | None) -> list[str]:
