@@ -41,7 +41,7 @@ def serving(bucket_arn: str, deployment_arn: str, watcher_key_arn: str | None) -
 
 
 def tracking(
-    bucket_arn: str, address_arn: str, master_arn: str, admin_arn: str, delivers: Sequence[Statement] = ()
+    bucket_arn: str, address_arn: str, master_arn: str, admin_arn: str, *, delivers: Sequence[Statement] = ()
 ) -> str:
     """Keeps MLflow's artifacts, reads its own files and the control release, and owns its admin secret and address."""
     artifacts = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
