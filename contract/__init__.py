@@ -64,6 +64,7 @@ class Packages:
 @dataclass(frozen=True)
 class Units:
     server: str
+    compiler: str
     tracking: str
 
 

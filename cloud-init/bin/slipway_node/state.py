@@ -54,9 +54,14 @@ def load(path: Path) -> State:
 
 
 def save(path: Path, state: State) -> None:
+    write_whole(path, json.dumps({"schema": SCHEMA, **asdict(state)}, indent=2))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A crash leaves the old content or the new."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("w") as file:
-        json.dump({"schema": SCHEMA, **asdict(state)}, file, indent=2)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
