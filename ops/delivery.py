@@ -24,7 +24,7 @@ def deploy(state: State, at: Store, model: str, say: Callable[[str], None], log:
 
 
 def serving(at: Store, model: str) -> str:
-    """The current deployment if this version is in it, perhaps beside others: it is rolled again, and none of them lost."""
+    """The current deployment if this version is in it, perhaps beside others: rolled again it loses none."""
     current = at.pointer()
     with TemporaryDirectory() as scratch:
         models = at.deployment(current, Path(scratch))["models"]

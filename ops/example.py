@@ -57,7 +57,7 @@ def train() -> Trained:
 
 
 def register(trained: Trained) -> Registered:
-    """Logs and registers the model, unless the registry has a champion already, or this very model without its alias."""
+    """Logs and registers the model, unless the registry has a champion already, or this very model without alias."""
     client = MlflowClient()
     known = current(client, trained)
     if known is not None:
@@ -93,7 +93,7 @@ def requirements() -> list[str]:
 
 
 def current(client: MlflowClient, trained: Trained) -> Registered | None:
-    """The champion that is there; else what an earlier run has registered and not delivered; None when there is none."""
+    """The champion that is there; else what an earlier run has registered and not delivered; else None."""
     if not client.search_registered_models(filter_string=f"name = '{MODEL}'"):
         return None
     aliases: dict[str, Any] = client.get_registered_model(MODEL).aliases
