@@ -70,6 +70,7 @@ def watcher(
     own = {"StringEquals": {f"aws:ResourceTag/{TAGS.stack}": stack}}
     return [
         allow(["s3:GetObject", "s3:PutObject"], _below(bucket_arn, WATCHER_PREFIXES)),
+        allow(["s3:DeleteObject"], [f"{bucket_arn}/{S3.previous}"]),
         allow(["s3:ListBucket"], [bucket_arn]),
         allow(["ssm:GetParameter", "ssm:PutParameter"], [deployment_arn, *keys]),
         allow(["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], secrets),

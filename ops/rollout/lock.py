@@ -6,7 +6,7 @@ renewing it, and after `EXPIRY_SECONDS` by S3's own clock the next one takes it 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from contract import S3
 from ops.errors import UserError
@@ -15,6 +15,7 @@ from ops.store import Store
 
 EXPIRY_SECONDS = 60
 RENEWAL_SECONDS = 15
+FENCED = "+settling"
 ATTEMPTS = 5
 """A holder's own keeper may renew between a read and a write of the holder's."""
 
@@ -93,6 +94,11 @@ class Lock:
     def renew(self, rollout: str) -> Owner:
         """Makes it young again. Raises `LostError` when it is no longer this rollout's; its owner else."""
         return self._rewrite(rollout, asdict)
+
+    def fence(self, rollout: str) -> Owner:
+        """Takes it from a rollout on its own behalf: what still runs of it finds the lock lost. Raises `LostError`."""
+        owner = self._rewrite(rollout, lambda owner: {**asdict(owner), "rollout": f"{rollout}{FENCED}"})
+        return replace(owner, rollout=f"{rollout}{FENCED}")
 
     def check(self, rollout: str) -> Owner:
         """Raises `LostError` when it is no longer this rollout's, or has expired."""

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ops.errors import UserError
@@ -33,6 +33,14 @@ class Registry:
     url: str
     username: str
     password: str
+    timeout_seconds: float = field(default=TIMEOUT_SECONDS, kw_only=True)
+
+    def aliases(self) -> dict[str, dict[str, str]]:
+        """By the name of a model: the versions that its aliases name. Raises `UnreachableError`."""
+        return {
+            model["name"]: {entry["alias"]: str(entry["version"]) for entry in model.get("aliases", [])}
+            for model in self._models()
+        }
 
     def carrying(self, alias: str, names: Sequence[str] = ()) -> dict[str, str]:
         """The version that carries the alias, by the name of its model; of these models only, when some are named.
@@ -71,7 +79,7 @@ class Registry:
             method=method,
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=self.timeout_seconds) as response:  # noqa: S310
                 answer: dict[str, Any] = json.load(response)
                 return answer
         except urllib.error.HTTPError as error:

@@ -65,6 +65,7 @@ TRACKING_MAY = [
     ("ssm:PutParameter", ADDRESS),
 ]
 DELIVERING = [
+    ("s3:DeleteObject", f"{BUCKET}/deployments/previous.json"),
     ("s3:PutObject", f"{BUCKET}/deployments/x.json"),
     ("s3:PutObject", f"{BUCKET}/models/x.tar"),
     ("s3:GetObject", f"{BUCKET}/rollouts/lock.json"),

@@ -30,9 +30,17 @@ def test_where_every_node_has_it_the_bounds_hold_alone() -> None:
     assert verdict(replace(CANDIDATE, rescued=2))[0] is Verdict.BAD
 
 
-@pytest.mark.parametrize("how", ["errors", "rescued", "slot_errors", "wrong"])
-def test_every_way_to_fail_requests_counts(how: str) -> None:
-    found, why = verdict(replace(CANDIDATE, **{how: 10}), USUAL)
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        replace(CANDIDATE, errors=10),
+        replace(CANDIDATE, rescued=10),
+        replace(CANDIDATE, slot_errors=10),
+        replace(CANDIDATE, wrong=10),
+    ],
+)
+def test_every_way_to_fail_requests_counts(candidate: Window) -> None:
+    found, why = verdict(candidate, USUAL)
     assert found is Verdict.BAD
     assert "10 of 100 requests" in why
 

@@ -18,6 +18,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
 
+from slipway_node import room
 from slipway_node.cloud import Cloud
 from slipway_node.node import ActivationError, Node, log
 
@@ -99,6 +100,7 @@ def _have(place: Path, key: str, cloud: Cloud) -> None:
     with _draft(place) as folder:
         if place.is_dir():
             return
+        room.require(place.parent, key, cloud.size(key))
         log("fetch", object=key)
         (folder / "files").mkdir()
         cloud.download(key, folder / "archive")
