@@ -4,17 +4,20 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from localcloud.state import State
 from ops import deployment
 from ops.follow import follow
 from ops.store import Store
+
+if TYPE_CHECKING:
+    from localcloud.state import State
 
 PLAYBOOK = Path("playbooks") / "deploy.yml"
 HINT = "the nodes serve what they served before; `make up` tries again"
 
 
-def deploy(state: State, at: Store, model: str, say: Callable[[str], None], log: Path) -> str:
+def deploy(state: "State", at: Store, model: str, say: Callable[[str], None], log: Path) -> str:
     """Returns what was done, in words. Raises `UserError` when the fleet did not take it: it is then as it was."""
     identity = serving(at, model) or make(at, model, say, log.with_stem("deployment"))
     say(f"rolling {identity}")
