@@ -38,6 +38,8 @@ class Rollout:
     after: str
     nodes: list[str]
     batch: str
+    at_once: bool
+    """Nothing is served yet that a candidate could be compared with, or that could suffer."""
     bake_seconds: int
     watch_seconds: int
     minimum_requests: int
@@ -46,7 +48,7 @@ class Rollout:
 
 
 def plan(
-    at: Store, bounds: Delivery, nodes: Sequence[Node], deployment: str | None, kind: Kind, rollout: str = ""
+    at: Store, bounds: Delivery, nodes: Sequence[Node], deployment: str | None, *, kind: Kind, rollout: str = ""
 ) -> Rollout:
     """What a rollout of `deployment` would change; None is one that is still to be made."""
     previous = at.pointer()
@@ -59,6 +61,7 @@ def plan(
         after=wanted.description(at, deployment) if deployment else "what is named, once it is made",
         nodes=[node.name for node in nodes],
         batch=f"{bounds.batch_percent}%",
+        at_once=not wanted.models(at, previous),
         bake_seconds=bounds.bake_seconds,
         watch_seconds=bounds.watch_seconds,
         minimum_requests=bounds.minimum_requests,
@@ -94,9 +97,9 @@ def begin(
     reason: str,
     controller: int,
 ) -> Rollout:
-    """Takes the lock for the process `controller`. Raises `UserError`; then nothing is held and the history says why."""
+    """Takes the lock for the process `controller`. Raises `UserError`, having released it and written why."""
     started = Objects(at).now()
-    planned = plan(at, bounds, nodes, deployment, kind, identify(started, deployment))
+    planned = plan(at, bounds, nodes, deployment, kind=kind, rollout=identify(started, deployment))
     owner = _owner(planned, by, reason, started)
     taken_over = Lock(at).take(owner)
     if taken_over:

@@ -12,8 +12,8 @@ from ops.rollout import begin as beginning
 from ops.rollout import ending, keeper, reach, settings, wanted
 from ops.rollout.history import Kind
 from ops.rollout.judge import Verdict, Window, judge
-from ops.rollout.lock import Lock
-from ops.rollout.verify import verify as verified
+from ops.rollout.lock import Lock, LostError
+from ops.rollout.verify import verify
 
 NOTHING = "no serving node runs"
 
@@ -32,6 +32,7 @@ def main() -> None:
 @click.option("--reason", help="Why, likewise.")
 @click.option("--check", is_flag=True, help="Say what would change; hold nothing, make nothing.")
 def begin(
+    *,
     deployment: str | None,
     models: tuple[str, ...],
     release: str | None,
@@ -51,7 +52,7 @@ def begin(
         target = beginning.target_of_rollback(at, wish.deployment) if back else wish.deployment
         if check:
             target = wanted.existing(at, target) if target else None
-            _print(beginning.as_facts(beginning.plan(at, bounds, nodes, target, kind)))
+            _print(beginning.as_facts(beginning.plan(at, bounds, nodes, target, kind=kind)))
             return
         if not back:
             target, why = wanted.make(at, wish, bounds, _say)
@@ -93,30 +94,31 @@ def commit(rollout: str) -> None:
 @click.argument("rollout")
 @click.option("--why", default="", help="For the history.")
 def back(rollout: str, why: str) -> None:
-    """Brings the fleet back to what it served before, and ends the rollout."""
+    """Brings the fleet back to what it served before, ends the rollout, and fails with the reason."""
     with reported("slipway rollout"):
-        record = ending.back(store.current(), reach.current(), rollout, why)
-        _print({"outcome": record.outcome, "why": record.why})
+        record = ending.back(store.current(), reach.current(), rollout, why.partition("\n")[0])
+        serves = f"every node serves {record.previous}"
+        raise UserError(
+            f"deployment {record.deployment} is {record.outcome}, {serves}: {record.why}", "`slipway history`"
+        )
 
 
 @main.command()
 @click.argument("rollout")
-def verify(rollout: str) -> None:
-    """Waits until every node that exists now serves the deployment."""
+def end(rollout: str) -> None:
+    """Waits until every node that exists now serves the deployment, writes the history and releases the lock."""
     with reported("slipway rollout"):
-        lock = Lock(store.current())
-        owner = lock.renew(rollout)
-        _print({"nodes": verified(reach.current(), owner.deployment, lambda: lock.renew(rollout))})
-
-
-@main.command()
-@click.argument("rollout")
-@click.option("--why", default="", help="What is not as it should be, though the deployment is current.")
-def end(rollout: str, why: str) -> None:
-    """Writes the history and releases the lock."""
-    with reported("slipway rollout"):
-        record = ending.end(store.current(), reach.current(), rollout, why)
-        _print({"outcome": record.outcome, "seconds": record.seconds})
+        at, fleet = store.current(), reach.current()
+        lock = Lock(at)
+        try:
+            verify(fleet, lock.renew(rollout).deployment, lambda: lock.renew(rollout))
+        except LostError:
+            raise
+        except UserError as error:
+            ending.end(at, fleet, rollout, error.message)
+            raise
+        record = ending.end(at, fleet, rollout)
+        _print({"outcome": record.outcome, "seconds": record.seconds, "nodes": record.nodes})
 
 
 def _print(content: dict[str, Any]) -> None:

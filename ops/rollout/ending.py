@@ -62,7 +62,7 @@ def _late(fleet: Fleet, owner: Owner, turn: Callable[[], object]) -> str:
 
 
 def end(at: Store, fleet: Fleet, rollout: str, why: str = "") -> Record:
-    """The deployment is the fleet's: that is written down, and the lock is free. `why` names who does not serve it yet."""
+    """The deployment is the fleet's: that is written down, and the lock is free. `why` names who lags behind."""
     owner = Lock(at).renew(rollout)
     return conclude(at, owner, Outcome.DONE, why, [node.name for node in fleet.nodes()])
 

@@ -1,4 +1,4 @@
-"""The last look: every serving node that exists by now serves the deployment, those that are still starting included."""
+"""The last look: every serving node that exists by now serves the deployment, those that still start included."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -8,7 +8,9 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from contract import S3
 from ops.errors import UserError
@@ -62,8 +64,8 @@ def make(at: Store, wish: Wish, bounds: Delivery, progress: Progress) -> tuple[s
             )
         plan = promotion.plan(at, wish.models, wish.release, breaking=False, progress=progress)
         return promotion.make(at, plan, progress, build=bounds.build_releases), wish.reason
-    models = by_alias(bounds)
-    return deployment.make(at, models, progress=progress), f"what @{bounds.alias} says: {', '.join(models)}"
+    versions = by_alias(bounds)
+    return deployment.make(at, versions, progress=progress), f"what @{bounds.alias} says: {', '.join(versions)}"
 
 
 def by_alias(bounds: Delivery) -> list[str]:
@@ -76,15 +78,24 @@ def by_alias(bounds: Delivery) -> list[str]:
     login = [os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in ("USERNAME", "PASSWORD")]
     found = Registry(url, *login).carrying(bounds.alias, bounds.models)
     if not found:
-        raise UserError(f"no model carries the alias {bounds.alias}", f"set it in MLflow, or name a model")
+        raise UserError(f"no model carries the alias {bounds.alias}", "set it in MLflow, or name a model")
     order = {name: place for place, name in enumerate(bounds.models)}
     names = sorted(found, key=lambda name: (order.get(name, len(order)), name))
     return [f"{name}/{found[name]}" for name in names]
 
 
+def models(at: Store, deployment: str) -> list[str]:
+    """NAME/VERSION of each model of a deployment."""
+    return [f"{model['name']}/{model['version']}" for model in _manifest(at, deployment)["models"]]
+
+
 def description(at: Store, deployment: str) -> str:
     """What a deployment serves, in a line: `diabetes/3 from release 0123456789ab`."""
+    return f"{', '.join(models(at, deployment)) or 'no model'} from release {_manifest(at, deployment)['release'][:12]}"
+
+
+@cache
+def _manifest(at: Store, deployment: str) -> dict[str, Any]:
+    """It never changes."""
     with tempfile.TemporaryDirectory() as scratch:
-        manifest = at.deployment(deployment, Path(scratch))
-    models = ", ".join(f"{model['name']}/{model['version']}" for model in manifest["models"]) or "no model"
-    return f"{models} from release {manifest['release'][:12]}"
+        return at.deployment(deployment, Path(scratch))
