@@ -23,6 +23,7 @@ ORDER = (
     "test_stack_closed",
     "test_stack_mlflow",
     "test_stack_deploy",
+    "test_stack_watcher",
     "test_stack_pulumi",
     "test_stack_nodes",
     "test_stack_docs",
