@@ -104,13 +104,14 @@ def test_what_was_found_right_is_not_fetched_again(at: Store, monkeypatch: pytes
     made = deployed(at, model(at))
     candidate.check(at, made, None, Bounds())
     fetched: list[str] = []
-    monkeypatch.setattr(Store, "get", lambda _, key, place: fetched.append(key) or _get(at, key, place))
+
+    def get(at: Store, key: str, place: Path) -> None:
+        fetched.append(key)
+        place.write_bytes(at._s3().get_object(Bucket=at.bucket, Key=key)["Body"].read())
+
+    monkeypatch.setattr(Store, "get", get)
     assert candidate.check(at, made, None, Bounds()) == []
     assert fetched == [f"{S3.deployments}{made}.json"]
-
-
-def _get(at: Store, key: str, place: Path) -> None:
-    place.write_bytes(at._s3().get_object(Bucket=at.bucket, Key=key)["Body"].read())
 
 
 def test_a_manifest_that_was_changed_by_hand_is_refused(at: Store, api: LocalApi) -> None:
@@ -214,7 +215,12 @@ def test_a_mismatch_is_refused_unless_a_release_may_be_built(
 
     built: list[promotion.Plan] = []
     monkeypatch.setattr(deployment, "make_entry", entry)
-    monkeypatch.setattr(promotion, "release_for", lambda _, wanted, __: built.append(wanted) or other)
+
+    def release_for(at: Store, wanted: promotion.Plan, _: Any) -> str:
+        built.append(wanted)
+        return other
+
+    monkeypatch.setattr(promotion, "release_for", release_for)
     wanted = plan(at, Version("iris", "2", None, ""))
     with pytest.raises(deployment.RefusedError, match="wants numpy==1"):
         promotion.make(at, wanted)

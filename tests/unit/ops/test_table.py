@@ -6,7 +6,7 @@ import pytest
 from ops.table import Cell, Column, cut, duration, render
 
 COLUMNS = (Column("NAME"), Column("MORE", optional=2), Column("LEAST", optional=1), Column("LAST"))
-ROWS = [["a", "bb", "ccc", "dddd"], ["aaaa", "b", "c", Cell("d", "red")]]
+ROWS: list[list[Cell | str]] = [["a", "bb", "ccc", "dddd"], ["aaaa", "b", "c", Cell("d", "red")]]
 
 
 def drawn(width: int) -> list[str]:
