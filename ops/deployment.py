@@ -205,7 +205,7 @@ def expectation(label: str, code: Path, files: Path, known: Path | None = None) 
         raise RefusedError(label.partition("/")[0], f"model {label} gives no answer: {reason}", HINT) from error
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  slipway deployment make diabetes@champion iris/3")
 @click.argument("models", nargs=-1, required=True, metavar="NAME@ALIAS|NAME/VERSION…")
 @click.option("--release", "release_digest", metavar="SHA256", help="Another release than the fleet's.")
 @click.option("--breaking", is_flag=True, help="The models may break the callers of the versions before them.")

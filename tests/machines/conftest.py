@@ -23,6 +23,7 @@ ORDER = (
     "test_stack_ansible",
     "test_stack_closed",
     "test_stack_mlflow",
+    "test_stack_cli",
     "test_stack_deploy",
     "test_stack_watcher",
     "test_stack_pulumi",

@@ -40,6 +40,8 @@ def register(forest: Any, example: "Trained", name: str = MODEL) -> str:
     import mlflow
     from mlflow.models import infer_signature
 
+    from ops.example import requirements
+
     mlflow.set_experiment(MODEL)
     with mlflow.start_run(run_name="another"):
         info = mlflow.sklearn.log_model(
@@ -48,6 +50,7 @@ def register(forest: Any, example: "Trained", name: str = MODEL) -> str:
             signature=infer_signature(example.rows, forest.predict(example.rows)),
             input_example=example.rows.head(2),
             registered_model_name=name,
+            pip_requirements=requirements(),
             skops_trusted_types=["sklearn.tree._tree.Tree"],
         )
     return str(info.registered_model_version)
