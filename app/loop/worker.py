@@ -25,6 +25,7 @@ from app.loop.loads import LOADS
 from app.loop.site import Site
 
 TICK_SECONDS = 0.25
+GARBAGE = (20_000, 20, 50)  # a request leaves no cycles: Python's own 700 would look for some every few requests
 
 
 class Worker(Base):  # type: ignore[misc]
@@ -112,6 +113,7 @@ class Worker(Base):  # type: ignore[misc]
         if self.serving.is_ready and not self.is_settled:
             self.is_settled = True
             gc.freeze()  # what the models are made of will not become garbage
+            gc.set_threshold(*GARBAGE)
         if not self.alive:
             self.linger_until = self.linger_until or now + site.limits.linger_seconds
             site.drain(self.linger_until)
