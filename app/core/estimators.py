@@ -45,7 +45,7 @@ class Fast:
         return self.predict(data), self.probabilities(data)[1]
 
 
-def fast(estimator: Any) -> Fast:
+def fast(estimator: Any, *, in_pipeline: bool = False) -> Fast:
     if type(estimator) is Pipeline and not get_config()["enable_metadata_routing"]:
         return _pipeline(estimator)
     if Forest.fits(estimator):
@@ -53,7 +53,7 @@ def fast(estimator: Any) -> Fast:
     if Boosting.fits(estimator):
         return _boosting(estimator)
     if Linear.fits(estimator):
-        return _linear(estimator)
+        return _linear(estimator, in_pipeline)
     return Fast(estimator.predict, _probabilities(estimator))
 
 
@@ -90,7 +90,7 @@ def _probabilities(estimator: Any) -> Callable[[Any], tuple[list[Any], Array]] |
 def _pipeline(pipeline: Pipeline) -> Fast:
     """The steps one by one, as Pipeline itself does, each without what it need not do."""
     steps = [quick(step, is_first=not number) for number, (_, _, step) in enumerate(pipeline._iter(with_final=False))]
-    last = fast(pipeline.steps[-1][1])
+    last = fast(pipeline.steps[-1][1], in_pipeline=bool(steps))
     through = last.probabilities
     first = steps[0] if steps else Step(lambda data: data, last.takes_matrix)
 
@@ -156,9 +156,9 @@ def _boosting(estimator: Any) -> Fast:
     return Fast(answer, lambda data: (labels, probabilities(data)), takes_matrix=True)
 
 
-def _linear(estimator: Any) -> Fast:
+def _linear(estimator: Any, in_pipeline: bool) -> Fast:
     linear = Linear(estimator)
-    rows_of = plain(estimator, numpy.float64, "f")
+    rows_of = plain(estimator, numpy.float64, "f", in_pipeline=in_pipeline)
     names = getattr(estimator, "feature_names_in_", None)
     classes = getattr(estimator, "classes_", None)
 

@@ -16,10 +16,10 @@ Array: TypeAlias = numpy.ndarray[Any, Any]
 PLAIN_KINDS = "fiub"  # of numpy's dtypes: no objects, no strings
 
 
-def plain(estimator: Any, kind: Any, kinds: str) -> Callable[[Any], Any]:
+def plain(estimator: Any, kind: Any, kinds: str, *, in_pipeline: bool = False) -> Callable[[Any], Any]:
     """The rows as the estimator itself would convert them, None when it should look at them itself.
 
-    Sparse rows are taken for doubles only, and stay sparse.
+    Sparse rows are taken for doubles only, and stay sparse. What the step before made stays in its order of memory.
     """
     names = getattr(estimator, "feature_names_in_", None)
 
@@ -36,7 +36,7 @@ def plain(estimator: Any, kind: Any, kinds: str) -> Callable[[Any], Any]:
                 return None
             with numpy.errstate(over="ignore"):
                 data = data.to_numpy(dtype=kind)
-        elif kind is numpy.float64 and isinstance(data, numpy.ndarray):
+        elif kind is numpy.float64 and isinstance(data, numpy.ndarray) and not in_pipeline:
             data = numpy.asfortranarray(data)  # as a frame of a request's columns has them
         if not isinstance(data, numpy.ndarray) or data.ndim != 2 or data.shape[1] != estimator.n_features_in_:
             return None

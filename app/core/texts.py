@@ -111,19 +111,23 @@ class TextColumns:
         self._transformer = transformer
         ((self._column, vectorizer),) = _used(transformer)
         self._vectorizer = Vectorizer(vectorizer)
+        self._is_sparse: bool = transformer.sparse_output_
 
     @staticmethod
     def fits(transformer: Any) -> bool:
         if type(transformer) is not ColumnTransformer or getattr(transformer, "_sklearn_output_config", None):
             return False
-        if transformer.transformer_weights or not getattr(transformer, "sparse_output_", False):
+        if transformer.transformer_weights or not hasattr(transformer, "sparse_output_"):
             return False
         used = _used(transformer)
         return len(used) == 1 and isinstance(used[0][0], str) and Vectorizer.fits(used[0][1])
 
     def transform(self, data: Any) -> Any:
         texts = column(data, self._column)
-        return self._transformer.transform(framed(data)) if texts is None else self._vectorizer.rows(texts)
+        if texts is None:
+            return self._transformer.transform(framed(data))
+        rows = self._vectorizer.rows(texts)
+        return rows if self._is_sparse else rows.toarray()
 
 
 def _used(transformer: Any) -> list[tuple[Any, Any]]:

@@ -292,10 +292,11 @@ def test_a_text_pipeline_and_a_model_of_foreign_code_answer_alike_on_both_paths(
 
 
 def test_a_classifiers_labels_and_probabilities_need_no_flask(loop: Callable[..., LoopServer]) -> None:
-    server = loop("iris", "text", default="iris")
+    server = loop("iris")
     headers = {"Content-Type": "application/json", "X-Request-Id": "r-1"}
     rows = [[5.1, 3.5, 1.4, 0.2], [6.0, 2.5, 4.5, 1.5]]
-    for path, body in (("/predict", rows), ("/predict/text", [{"text": "good: film"}]), ("/predict/iris", rows[:1])):
+    record = dict(zip(IRIS, rows[0], strict=True))
+    for path, body in (("/predict", rows), ("/predict", record), ("/predict/iris", rows[:1])):
         content = json.dumps(body).encode()
         by_loop, by_flask = server.by_loop(path, content, headers), server.by_flask(path, content, headers)
         assert by_loop == by_flask
@@ -311,7 +312,7 @@ def test_a_prediction_leaves_nothing_for_the_garbage_collector(loop: Callable[..
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
         for _ in range(5):
-            assert server.by_loop("/invocations", content, headers)[0] == 200
+            assert server.by_loop("/predict", content, headers)[0] == 200
         gc.collect()
         found = [type(each).__name__ for each in gc.garbage if isinstance(each, Request | Call | Pending | Table)]
     finally:
