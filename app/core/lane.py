@@ -13,7 +13,8 @@ from typing import Any
 import numpy
 import pandas
 
-from app.core import blame, inputs
+from app.core import blame, decision, inputs
+from app.core.compiled import Compiled
 from app.core.model import LoadedModel
 from app.core.pace import Pace
 from app.core.plain import Layout, Rows
@@ -76,7 +77,23 @@ class Lane:
 
 
 def open_lane(model: LoadedModel, timed: Timed) -> Lane:
-    """On the scoring thread, for a model that has answered its example. `timed` runs one predict under the watchdog."""
+    """On the scoring thread, for a model that has answered its example. `timed` runs one predict under the watchdog.
+
+    A compiled model whose sums depend on the rows beside a row cannot be batched: if its original can be, that serves.
+    """
+    lane, compiled = _opened(model, timed), model.scorer
+    if lane.row_wise or not isinstance(compiled, Compiled) or not compiled.row_wise:
+        return lane
+    model.scorer = compiled.original
+    other = _opened(model, timed)
+    if not other.row_wise:
+        model.scorer = compiled
+        return lane
+    model.scorer.decision = decision.native("compiled, a row's last digits depend on the rows beside it")
+    return other
+
+
+def _opened(model: LoadedModel, timed: Timed) -> Lane:
     lane = Lane(model, Layout.of(model.pyfunc.metadata), labels=classes(model))
     if not model.scorer.row_wise or model.pyfunc.metadata.get_params_schema() is not None:
         return lane
