@@ -92,6 +92,16 @@ def test_counted_terms_are_the_vectorizers_own(shape: dict[str, Any], texts: lis
     alike(Vectorizer(vectorizer).rows(texts), vectorizer.transform(texts))
 
 
+@settings(max_examples=300, deadline=None)
+@given(texts=st.lists(st.text(alphabet=st.characters(max_codepoint=127)) | documents, min_size=1, max_size=4))
+@pytest.mark.parametrize("options", [{}, {"lowercase": False}, {"stop_words": "english"}, {"vocabulary": ["a", "fox"]}])
+def test_words_of_ascii_are_those_of_the_pattern(options: dict[str, Any], texts: list[str]) -> None:
+    vectorizer = TfidfVectorizer(**options).fit(
+        [*FITTED_ON, "x_ y2 Z3 33 b a fox_ __ " + " ".join(map(chr, range(128)))]
+    )
+    alike(Vectorizer(vectorizer).rows(texts), vectorizer.transform(texts))
+
+
 class Louder(TfidfVectorizer):  # type: ignore[misc]
     def transform(self, raw_documents: Any) -> Any:
         return super().transform(raw_documents) * 2
