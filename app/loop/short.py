@@ -18,7 +18,7 @@ import numpy
 from app.core import plain, rows
 from app.core.batch import Call, Timings
 from app.core.deployment import ModelVersion
-from app.core.errors import OverloadedError, ServingError
+from app.core.errors import OverloadedError
 from app.core.inputs import Input
 from app.core.model import render
 from app.core.plain import Layout, Table
@@ -115,7 +115,7 @@ class Short:
         call.owner = pending.request.pending = None  # no cycle is left for the collector to find
         try:
             body = b"" if call.error is not None else rendered(call, pending.route.protocol)
-        except ServingError as error:
+        except Exception as error:  # whatever it is, somebody waits, and Flask renders it
             call.error = error
         if call.error is not None:
             pending.answered(pending, None)
