@@ -26,6 +26,7 @@ from app.loop.loads import LOADS
 from app.loop.site import Site
 
 TICK_SECONDS = 0.25
+GARBAGE = (20_000, 20, 50)  # a request leaves no cycles: Python's own 700 would look for some every few requests
 
 
 class Worker(Base):  # type: ignore[misc]
@@ -122,6 +123,7 @@ class Worker(Base):  # type: ignore[misc]
         resident = growth.resident()
         if self.memory is None:
             gc.freeze()  # what the models are made of will not become garbage
+            gc.set_threshold(*GARBAGE)
             bound = settings.read(os.environ).worker_memory
             self.memory = growth.Bound.settled(resident, bound, self.age, self.cfg.workers)
         elif self.alive and self.memory.exceeded(resident):
