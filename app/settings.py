@@ -11,6 +11,7 @@ from pathlib import Path
 from app.core.errors import BadDeploymentError
 from contract import PATHS
 
+DAILY_BYTES = 256 * 2**20
 WORKERS_AT_MOST = 8
 
 
@@ -25,6 +26,7 @@ class Settings:
     releases: Path = Path(PATHS.releases)
     sample: float = 0.0  # the share of predictions whose payload is kept
     samples: Path = Path(PATHS.run) / "predictions"
+    sample_daily_bytes: int = DAILY_BYTES  # of all samples that this machine writes in a day
     client_seconds: float = 20.0  # by then a client must have sent its headers, and again its body
 
     @property
@@ -49,7 +51,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         models=Path(environ.get("SLIPWAY_MODELS", PATHS.models)),
         run=run,
         sample=_share(environ.get("SLIPWAY_SAMPLE")),
-        samples=Path(environ.get("LOGS_DIRECTORY") or run / "predictions"),
+        samples=Path(environ.get("SLIPWAY_SAMPLES") or run / "predictions"),
+        sample_daily_bytes=_bytes(environ.get("SLIPWAY_SAMPLE_DAILY_BYTES")),
         workers=_workers(environ.get("SLIPWAY_WORKERS")),
         client_seconds=_seconds(environ.get("SLIPWAY_CLIENT_SECONDS"), 20.0),
         cache=Path(environ["CACHE_DIRECTORY"]) if environ.get("CACHE_DIRECTORY") else None,
@@ -64,6 +67,14 @@ def _share(given: str | None) -> float:
     if not 0 <= share <= 1:
         raise BadDeploymentError(f"SLIPWAY_SAMPLE is {given!r}, expected a share of the predictions from 0 to 1")
     return share
+
+
+def _bytes(given: str | None) -> int:
+    if not given:
+        return DAILY_BYTES
+    if not given.isdecimal() or not int(given):
+        raise BadDeploymentError(f"SLIPWAY_SAMPLE_DAILY_BYTES is {given!r}, expected a number of bytes")
+    return int(given)
 
 
 def _workers(given: str | None) -> int:

@@ -19,6 +19,7 @@ T = TypeVar("T")
 class Users:
     server: str
     mlflow: str
+    predictions: str
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Paths:
     deployments: str
     slots: str
     state: str
+    predictions: str
     run: str
     secrets: str
     database_ca: str
@@ -85,6 +87,7 @@ class S3Keys:
     rollouts: str
     lock: str
     mlflow: str
+    predictions: str
     nodes: str
 
 

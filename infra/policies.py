@@ -27,13 +27,18 @@ def allow(actions: Sequence[str], resources: Sequence[str], **more: Any) -> Stat
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)} | more
 
 
-def serving(bucket_arn: str, deployment_arn: str) -> str:
-    """Reads its own files, releases, deployments, models and the pointer."""
+def serving(bucket_arn: str, deployment_arn: str, *, logs_predictions: bool = False) -> str:
+    """Reads its own files, releases, deployments, models and the pointer; writes the prediction log, if there is one.
+
+    What it wrote there it can neither read nor list.
+    """
+    shipped = [allow(["s3:PutObject"], _below(bucket_arn, [S3.predictions]))] if logs_predictions else []
     return document(
         [
             allow(["s3:GetObject"], _below(bucket_arn, SERVING_PREFIXES)),
             _list(bucket_arn, SERVING_PREFIXES),
             allow(["ssm:GetParameter"], [deployment_arn]),
+            *shipped,
         ]
     )
 

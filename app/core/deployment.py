@@ -45,6 +45,7 @@ class ModelVersion:
     default: bool
     expected: Expected
     golden: Golden | None = None
+    alias: str | None = None  # by which it was chosen when the deployment was made; never looked up again
     metrics: Mapping[str, float] = field(default_factory=dict)  # that the run logged, for people
 
     @property
@@ -106,6 +107,7 @@ def _model(item: Any) -> ModelVersion:
         default=item.get("default") is True,
         expected=Expected(input=expected["input"], output=expected["output"], tolerance=_tolerance(item, expected)),
         golden=_golden(item),
+        alias=_get(item, "alias", str) if item.get("alias") is not None else None,
         metrics=_get(item, "metrics", dict) if item.get("metrics") is not None else {},
     )
 

@@ -81,8 +81,9 @@ class Short:
         if table is None:
             return None
         pending = Pending(request, connection, route, chosen, time.monotonic() - started, answered)
+        timings = Timings(request_id=chosen, protocol=route.protocol)
         try:
-            pending.call = self._serving.admit(lane.model, table, Timings(), self._done(pending))
+            pending.call = self._serving.admit(lane.model, table, timings, self._done(pending))
         except OverloadedError as error:
             self._overloaded(pending, error, table.rows)
             return pending

@@ -11,6 +11,8 @@ from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
 from infra.components.parameters import Parameters
 from infra.sections import FleetSettings
 
+MIB = 2**20
+
 
 @dataclass(frozen=True, kw_only=True)
 class FleetArgs:
@@ -27,7 +29,7 @@ class Fleet(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:nodes:Fleet", name, None, opts)
-        settings = args.settings
+        settings, log = args.settings, args.settings.prediction_log
         arns = pulumi.Output.all(args.site.storage.arn, args.parameters.deployment_arn)
         nodes = NodeGroup(
             f"{name}-serving",
@@ -41,8 +43,11 @@ class Fleet(pulumi.ComponentResource):
                     maximum=settings.maximum,
                     owned_elsewhere=settings.autoscaling,
                 ),
-                facts={"deployment_parameter": args.parameters.deployment_name},
-                policy=arns.apply(lambda known: policies.serving(*known)),
+                facts={
+                    "deployment_parameter": args.parameters.deployment_name,
+                    "prediction_log": {"share": log.share, "daily_bytes": log.daily_mib * MIB},
+                },
+                policy=arns.apply(lambda known: policies.serving(*known, logs_predictions=log.is_on)),
                 security_group_id=args.firewall.groups["serving"],
                 target_group_arn=args.balancer.group_arns["serving"],
                 hooks=args.hooks,

@@ -33,6 +33,8 @@ def values(kind: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> tupl
             return f"{arguments[0]} to {arguments[1]}", str(arguments[2] or "none") if arguments[0] else str(
                 arguments[2]
             )
+        case "share":
+            return "0 to 1", f"{arguments[0]:g}"
         case "flag":
             return "true, false", shown(arguments[0])
         case "choice":
@@ -61,7 +63,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Known:
 
         return watched
 
-    for kind in ("text", "optional", "number", "flag", "choice", "texts", "network", "networks"):
+    for kind in ("text", "optional", "number", "share", "flag", "choice", "texts", "network", "networks"):
         monkeypatch.setattr(Section, kind, watch(kind))
     with pytest.raises(SettingsError):
         read("test", {"slipway:operatorAccess": "instance-connect"}, {})

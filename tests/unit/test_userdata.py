@@ -19,9 +19,10 @@ SERVING: dict[str, Any] = {
     "region": "us-east-1",
     "bucket": "slipway-local-artifacts",
     "deployment_parameter": "/slipway/local/deployment",
+    "prediction_log": {"share": 0.0, "daily_bytes": 268435456},
 }
 TRACKING: dict[str, Any] = {
-    **SERVING,
+    **{name: value for name, value in SERVING.items() if name != "prediction_log"},
     "role": "tracking",
     "tracking_parameter": "/slipway/local/tracking-address",
     "control_release": "0" * 64,
