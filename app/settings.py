@@ -22,8 +22,6 @@ class Settings:
     models: Path
     run: Path
     workers: int
-    cache: Path | None = None  # for compiled models; none, nothing is compiled
-    releases: Path = Path(PATHS.releases)
     sample: float = 0.0  # the share of predictions whose payload is kept
     samples: Path = Path(PATHS.run) / "predictions"
     sample_daily_bytes: int = DAILY_BYTES  # of all samples that this machine writes in a day
@@ -39,8 +37,8 @@ class Settings:
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, _RUN, _WORKERS, _SAMPLE and _CLIENT_SECONDS may
-    be, and CACHE_DIRECTORY and LOGS_DIRECTORY, which are systemd's own names for what it makes for the unit."""
+    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, _RUN, _WORKERS, _CLIENT_SECONDS, _SAMPLE,
+    _SAMPLES and _SAMPLE_DAILY_BYTES may be."""
     missing = [name for name in ("SLIPWAY_SLOT", "SLIPWAY_DEPLOYMENT") if not environ.get(name)]
     if missing:
         raise BadDeploymentError(f"{' and '.join(missing)} must be set in the environment of the model server")
@@ -55,7 +53,6 @@ def read(environ: Mapping[str, str]) -> Settings:
         sample_daily_bytes=_bytes(environ.get("SLIPWAY_SAMPLE_DAILY_BYTES")),
         workers=_workers(environ.get("SLIPWAY_WORKERS")),
         client_seconds=_seconds(environ.get("SLIPWAY_CLIENT_SECONDS"), 20.0),
-        cache=Path(environ["CACHE_DIRECTORY"]) if environ.get("CACHE_DIRECTORY") else None,
     )
 
 

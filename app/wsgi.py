@@ -22,7 +22,7 @@ except BadDeploymentError as error:
     refuse(str(error))
 
 logging.captureWarnings(True)
-import_libraries(_deployment, _settings.models, _settings.cache)
+import_libraries(_deployment, _settings.models)
 
 _meters = Meters(folder(_settings.run, _settings.slot, _deployment.id))
 _samples = SampleFiles(_settings.samples, _settings.sample_daily_bytes)
@@ -33,7 +33,6 @@ app = create_app(
         models_folder=_settings.models,
         drain_file=_settings.drain_file,
         slot=_settings.slot,
-        cache=_settings.cache,
         board=Board(_settings.workers),
         samples=Samples(_samples, _settings.sample, _deployment.id, _meters.sample) if _settings.sample else None,
         meters=_meters,

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from typing import Any
 import click
 
 from contract import S3
-from ops import canonical, golden, release, store
+from ops import canonical, compiling, golden, release, store
+from ops.compiling import Mode
 from ops.errors import UserError, reported
 from ops.node_python import NodePython, Progress
 from ops.run import CommandError
@@ -30,12 +32,13 @@ HINT = "log it with input_example=… and a signature; it must load and answer t
 
 @dataclass(frozen=True)
 class Version:
-    """A registered model version."""
+    """A registered model version, and the alias by which it was named, if it was."""
 
     name: str
     version: str
     run_id: str | None
     source: str
+    alias: str | None = None
 
     @property
     def label(self) -> str:
@@ -43,7 +46,11 @@ class Version:
 
 
 def make(
-    at: Store, models: Sequence[str], release_digest: str | None = None, progress: Progress = lambda _: None
+    at: Store,
+    models: Sequence[str],
+    release_digest: str | None = None,
+    progress: Progress = lambda _: None,
+    compiling_mode: Mode = "auto",
 ) -> str:
     """Makes the deployment of exactly these models (`name@alias` or `name/version`, the first is the default).
 
@@ -55,9 +62,9 @@ def make(
         scratch = Path(folder)
         digest = release_digest or at.deployment(at.pointer(), scratch)["release"]
         code = release.unpacked(at, digest, progress)
+        maker = _Maker(at, digest, code, progress, compiling_mode)
         entries = [
-            _model(at, version, code, scratch / str(number), progress, default=number == 0)
-            for number, version in enumerate(versions)
+            maker.entry(version, scratch / str(number), default=number == 0) for number, version in enumerate(versions)
         ]
     return publish(at, {"schema": SCHEMA, "release": digest, "models": entries})
 
@@ -90,33 +97,55 @@ def resolve(model: str) -> Version:
             found = client.get_model_version(match["name"], match["version"])
     except MlflowException as error:
         raise UserError(f"{model}: {error.message}", "see what is registered in MLflow's Models tab") from error
-    return Version(found.name, str(found.version), found.run_id or None, found.source)
+    return Version(found.name, str(found.version), found.run_id or None, found.source, match["alias"])
 
 
-def _model(
-    at: Store, version: Version, code: Path, folder: Path, progress: Progress, *, default: bool
-) -> dict[str, Any]:
-    folder.mkdir()
-    progress(f"fetching model {version.label}")
-    files = download(version, folder)
-    known = golden.fetch(version.run_id, folder)
-    progress(f"asking release {code.name[:12]} for the answers of model {version.label}")
-    answers = expectation(version.label, code, files, known)
-    archive = folder / "archive"
-    with archive.open("wb") as file:
-        digest = canonical.write_tar(files, file)
-    progress(f"copying model {version.label} to the bucket")
-    at.put(f"{S3.models}{digest}.tar", archive)
-    return {
-        "name": version.name,
-        "version": version.version,
-        "run_id": version.run_id,
-        "source": version.source,
-        "digest": digest,
-        "default": default,
-        **(answers if known else {"expected": answers}),
-        **({"metrics": metrics} if (metrics := golden.metrics(version.run_id)) else {}),
-    }
+@dataclass(frozen=True)
+class _Maker:
+    """What the entries of one manifest have in common."""
+
+    at: Store
+    release: str
+    code: Path
+    progress: Progress
+    mode: Mode
+
+    def entry(self, version: Version, folder: Path, *, default: bool) -> dict[str, Any]:
+        folder.mkdir()
+        self.progress(f"fetching model {version.label}")
+        files = download(version, folder)
+        known = golden.fetch(version.run_id, folder)
+        archive = folder / "archive"
+        with archive.open("wb") as file:
+            digest = canonical.write_tar(files, file)
+        answers, decided = self._ask(version, digest, files, known)
+        self.progress(f"copying model {version.label} to the bucket")
+        self.at.put(f"{S3.models}{digest}.tar", archive)
+        return {
+            "name": version.name,
+            "version": version.version,
+            "run_id": version.run_id,
+            "source": version.source,
+            "digest": digest,
+            "default": default,
+            **({"alias": version.alias} if version.alias else {}),
+            **answers,
+            **decided,
+            **({"metrics": metrics} if (metrics := golden.metrics(version.run_id)) else {}),
+        }
+
+    def _ask(self, version: Version, digest: str, files: Path, known: Path | None) -> tuple[Any, Any]:
+        """The answers that are expected, and whether the model is compiled: asked at once, for each takes seconds."""
+        self.progress(
+            f"asking release {self.code.name[:12]} for the answers of model {version.label}, and compiling it"
+        )
+        subject = compiling.Subject(digest=digest, release=self.release, code=self.code, files=files, golden=known)
+        scratch = files.with_name("compiling")
+        scratch.mkdir()
+        with ThreadPoolExecutor(1) as other:
+            decided = other.submit(compiling.decide, self.at, subject, scratch, self.mode)
+            answers = expectation(version.label, self.code, files, known)
+            return (answers if known else {"expected": answers}), decided.result()
 
 
 def download(version: Version, folder: Path) -> Path:
@@ -142,10 +171,9 @@ def expectation(label: str, code: Path, files: Path, known: Path | None = None) 
     The model's code runs on the node's Python with no network and no rights.
     """
     python = NodePython([code, files, *([known.parent] if known else [])])
-    env = {"PYTHONPATH": f"{python.path(code / 'src')}:{python.path(code / 'lib')}", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         arguments = [python.path(files), *([python.path(known)] if known else [])]
-        done = python.run(["-m", "app.expect", *arguments], env=env, confined=True)
+        done = python.run(["-m", "app.expect", *arguments], env=python.release(code), confined=True)
         return json.loads(done.stdout.splitlines()[-1])
     except CommandError as error:
         lines = error.result.stderr.strip().splitlines()
@@ -155,10 +183,11 @@ def expectation(label: str, code: Path, files: Path, known: Path | None = None) 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="NAME@ALIAS|NAME/VERSION…")
 @click.option("--release", "release_digest", metavar="SHA256", help="Another release than the fleet's.")
-def main(models: tuple[str, ...], release_digest: str | None) -> None:
+@click.option("--compile", "mode", type=click.Choice(["auto", "never"]), default="auto", show_default=True)
+def main(models: tuple[str, ...], release_digest: str | None, mode: Mode) -> None:
     """Makes a deployment of these models and prints its id as JSON. Activates nothing."""
     with reported("slipway deployment make"):
-        made = make(store.current(), models, release_digest, lambda text: print(text, file=sys.stderr))
+        made = make(store.current(), models, release_digest, lambda text: print(text, file=sys.stderr), mode)
         print(json.dumps({"id": made}))
 
 

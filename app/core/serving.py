@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.core import decision
 from app.core.batch import Call, Timings, Work
 from app.core.board import Board
 from app.core.decision import Decision
@@ -43,7 +42,6 @@ class Serving:
     models_folder: Path
     drain_file: Path
     slot: str = ""
-    cache: Path | None = None  # for compiled models
     board: Board = field(default_factory=Board)
     meters: Meters = field(default_factory=Meters)
     samples: Samples | None = None
@@ -173,7 +171,7 @@ class Serving:
     def _prepare_one(self, version: ModelVersion) -> str | None:
         """None, or why the model cannot serve. Whatever a model's code raises here is the operator's to read."""
         try:
-            model = load(version, self.models_folder / version.digest, self._decided(version))
+            model = load(version, self.models_folder)
         except Exception as error:
             log.exception("model %s does not load", version.label)
             return f"it does not load: {type(error).__name__}: {error}"
@@ -188,9 +186,6 @@ class Serving:
         self._lanes[version.name] = open_lane(model, self.scoring.timed)
         self._loaded[version.name] = model
         return None
-
-    def _decided(self, version: ModelVersion) -> Path | None:
-        return decision.entry(self.cache, version.digest, self.deployment.release) if self.cache else None
 
     @property
     def is_ready(self) -> bool:

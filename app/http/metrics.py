@@ -101,8 +101,8 @@ def _workers(here: Serving, workers: list[Snapshot], series: Series) -> Iterator
     ready = GaugeMetricFamily("slipway_model_ready_workers", "Workers in which the model is ready.", labels=MODEL)
     for version in here.deployment.models:
         states = [model for worker in workers for model in worker.about["models"] if model["name"] == version.name]
-        name = [version.name, version.version, version.alias or ""]
-        ready.add_metric(name, sum(model["status"] == "ready" for model in states))
+        labels = [version.name, version.version, version.alias or ""]
+        ready.add_metric(labels, sum(model["status"] == "ready" for model in states))
     yield ready
 
 

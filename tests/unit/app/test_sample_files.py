@@ -47,7 +47,7 @@ def files(tmp_path: Path) -> SampleFiles:
 
 @pytest.fixture
 def ship(shipping: Any, tmp_path: Path) -> tuple[Callable[[], int], Bucket]:
-    from slipway_node.cloud import UnreachableError  # type: ignore[import-not-found]
+    from slipway_node.cloud import UnreachableError
 
     bucket = Bucket(UnreachableError)
     node = SimpleNamespace(predictions=tmp_path, keys={"predictions": "predictions/"})
