@@ -123,7 +123,8 @@ def test_another_model_release_or_golden_set_is_decided_for_itself(
     other = tmp_path / "other"
     other.write_text("another")
     assert "compiled" in decide(bucket, subject)
-    assert "native" in decide(bucket, replace(subject, **{changed: other if changed == "golden" else "3" * 64}))
+    differently: Any = {changed: other if changed == "golden" else "3" * 64}
+    assert "native" in decide(bucket, replace(subject, **differently))
 
 
 def test_what_somebody_else_decided_meanwhile_stands(
