@@ -202,6 +202,9 @@ REFUSED = {
     "NaN": ("iris", records({**IRIS, NAMES[0]: float("nan")}), 400),
     "a number beyond 64 bits": ("facts", b'{"dataframe_records": [{"x": 1e999}]}', 400),
     "a key twice": ("facts", b'{"dataframe_records": [{"x": 1, "x": 2}]}', 400),
+    "2^31 in 32 bits": ("echo", records({**MIXED_ROW, "small": 2**31}), 400),
+    "2^63 in 64 bits": ("echo", records({**MIXED_ROW, "count": 2**63}), 400),
+    "infinity in 32 bits": ("echo", records({**MIXED_ROW, "ratio": 1e39}), 400),
     "a model's own failure": ("scaled", records({"x": 666.0}), 500),
 }
 
