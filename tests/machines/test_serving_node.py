@@ -128,6 +128,20 @@ def test_requests_are_logged_as_one_json_line_each(stage: Stage) -> None:
     assert (request["path"], request["status"], request["deployment"]) == ("/version", "200", stage.empty)
 
 
+def test_a_deployment_is_prepared_beside_what_serves(stage: Stage) -> None:
+    prepare = f"timeout -s KILL 1 {ACTIVATE} prepare {stage.good}"
+    stage.rig.inside("sh", "-c", prepare)
+    before = stage.rig.status()
+    done = stage.rig.activate("prepare", stage.good)
+    assert done.returncode == EXIT.ok, done.stderr
+    status = stage.rig.status()
+    assert status["prepared"] == [stage.good]
+    assert {**status, "prepared": []} == {**before, "prepared": []}, "what serves is left alone"
+    assert stage.rig.activate("prepare", stage.broken).returncode == EXIT.digest
+    assert stage.rig.activate("prepare", stage.absent).returncode == EXIT.fetch
+    assert stage.rig.status()["prepared"] == []
+
+
 def test_a_model_is_delivered_and_replaced_without_a_failed_request(stage: Stage) -> None:
     assert stage.rig.activate("activate", stage.good).returncode == EXIT.ok
     load = stage.rig.load(stage.body)

@@ -4,11 +4,10 @@ A deployment that has switched is provisional first, always: that is written dow
 whatever ends this process, the timer or the next verb finds what to finish. Confirming is a second, separate step.
 """
 
-import shutil
 import subprocess
 import time
 
-from slipway_node import fetch, gate, slots, state
+from slipway_node import fetch, gate, prepare, slots, state
 from slipway_node.cloud import Cloud, UnreachableError
 from slipway_node.fetch import Manifest
 from slipway_node.node import OTHER_SLOT, ActivationError, Node, log
@@ -169,15 +168,18 @@ class Activation:
         self._prune(now)
 
     def _prune(self, now: State) -> None:
-        """Keeps the files of the deployments in the history; a digest is fetched again when it is wanted again."""
-        manifests = [manifest for kept in now.history if (manifest := fetch.read_manifest(self.node, kept))]
-        kept = {manifest.id for manifest in manifests} | {manifest.release for manifest in manifests}
-        kept |= {digest for manifest in manifests for digest in manifest.model_digests}
-        if now.confirmed and now.confirmed.deployment not in kept:
-            return
-        for folder in (self.node.releases, self.node.models, self.node.deployments):
-            for entry in folder.iterdir() if folder.is_dir() else []:
-                if entry.name.removesuffix(".json") in kept:
-                    continue
-                log("prune", path=str(entry))
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        """Keeps the files of what is in the history or prepared; a digest is fetched again when it is wanted again."""
+        with prepare.keeping(self.node):
+            waiting = prepare.awaiting(self.node, now.confirmed.deployment if now.confirmed else None)
+            manifests = [manifest for kept in now.history if (manifest := fetch.read_manifest(self.node, kept))]
+            if now.confirmed and now.confirmed.deployment not in {manifest.id for manifest in manifests}:
+                return
+            kept = {
+                name
+                for manifest in manifests + waiting
+                for name in (manifest.id, manifest.release, *manifest.model_digests)
+            }
+            for folder in (self.node.releases, self.node.models, self.node.deployments):
+                for entry in folder.iterdir() if folder.is_dir() else []:
+                    if entry.name.removesuffix(".json") not in kept and fetch.discard(entry):
+                        log("prune", path=str(entry))

@@ -10,6 +10,7 @@ from slipway_node import state
 from slipway_node.activation import Activation
 from slipway_node.cloud import UNREACHABLE_PAUSES, Cloud, UnreachableError
 from slipway_node.node import ActivationError, Node, log
+from slipway_node.prepare import prepare, prepared
 from slipway_node.slots import CURRENT, settle_later
 
 REFUSED_PAUSES = [15, 30, 60, 120, 300]
@@ -25,6 +26,8 @@ def main(words: list[str]) -> int:
             print(json.dumps(describe(activation), indent=2))
         elif arguments.verb == "follow":
             follow(activation)
+        elif arguments.verb == "prepare":
+            prepare(node, activation.cloud, arguments.deployment)
         elif arguments.verb != "settle" or due(activation):
             with state.locked(node.state):
                 _act(activation, arguments)
@@ -42,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     activate.add_argument(
         "--provisional", type=float, metavar="SECONDS", help="until confirmed; then the pointer decides"
     )
+    ahead = verbs.add_parser("prepare", help="fetch and verify this deployment; nothing else is served")
+    ahead.add_argument("deployment", metavar="ID")
     verbs.add_parser("confirm", help="keep what is provisional")
     verbs.add_parser("revert", help="return to what was confirmed")
     status = verbs.add_parser("status", help="what serves here")
@@ -126,6 +131,7 @@ def describe(activation: Activation) -> dict[str, Any]:
         "provisional": provisional.deployment if provisional else None,
         "seconds_left": max(0, round((provisional.deadline or 0) - time.time())) if provisional else None,
         "slots": {slot: {"deployment": placed.get(slot), "unit": unit} for slot, unit in units.items()},
+        "prepared": prepared(node),
         "history": now.history,
         "draining": (node.run / "draining").exists(),
     }

@@ -1,7 +1,6 @@
 """The prediction log's folder: its bounds, and what the server and the one who ships it make of each other's files."""
 
 import gzip
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,34 +8,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from slipway_node import predictions
+from slipway_node.cloud import UnreachableError
 
 from app.core import sample_files
 from app.core.sample_files import CURRENT, SampleFiles
-from contract.node_files import CLOUD_INIT
 
 LINE = b"x" * 99 + b"\n"
-
-
-@pytest.fixture
-def shipping(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(CLOUD_INIT / "bin"))
-    from slipway_node import predictions
-
-    yield predictions
-    for name in [name for name in sys.modules if name.startswith("slipway_node")]:
-        del sys.modules[name]
 
 
 class Bucket:
     """Takes objects until it is `down`."""
 
-    def __init__(self, unreachable: type[Exception]) -> None:
+    def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self.down, self._unreachable = False, unreachable
+        self.down = False
 
     def upload(self, key: str, content: bytes) -> None:
         if self.down:
-            raise self._unreachable("s3", "down")
+            raise UnreachableError("s3", "down")
         self.objects[key] = gzip.decompress(content)
 
 
@@ -46,12 +36,11 @@ def files(tmp_path: Path) -> SampleFiles:
 
 
 @pytest.fixture
-def ship(shipping: Any, tmp_path: Path) -> tuple[Callable[[], int], Bucket]:
-    from slipway_node.cloud import UnreachableError
-
-    bucket = Bucket(UnreachableError)
-    node = SimpleNamespace(predictions=tmp_path, keys={"predictions": "predictions/"})
-    return lambda: shipping.ship(node, bucket), bucket
+def ship(tmp_path: Path) -> tuple[Callable[[], int], Bucket]:
+    bucket = Bucket()
+    node: Any = SimpleNamespace(predictions=tmp_path, keys={"predictions": "predictions/"})
+    cloud: Any = bucket
+    return lambda: predictions.ship(node, cloud), bucket
 
 
 def test_the_folder_stays_below_its_bound_and_what_went_is_counted(files: SampleFiles, tmp_path: Path) -> None:
@@ -105,8 +94,6 @@ def test_everything_is_shipped_once_and_removed(
 def test_what_cannot_be_sent_stays_and_is_sent_later(
     files: SampleFiles, ship: tuple[Callable[[], int], Bucket], tmp_path: Path
 ) -> None:
-    from slipway_node.cloud import UnreachableError
-
     send, bucket = ship
     bucket.down = True
     dropped = 0
