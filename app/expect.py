@@ -54,6 +54,11 @@ def expected(folder: Path, golden: Path | None = None, measured: dict[str, float
     return {"expected": answered, "golden": known}
 
 
+def inputs(folder: Path, golden: Path | None) -> list[Any]:
+    """The bodies that `expected` has answers to."""
+    return [json.loads((folder / EXAMPLE).read_text()), *([_golden(golden)["input"]] if golden else [])]
+
+
 def _answer(model: Any, body: Any, what: str) -> Any:
     from app.core.errors import ServingError
     from app.core.model import answer

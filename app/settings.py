@@ -12,6 +12,7 @@ from app.core import growth
 from app.core.errors import BadDeploymentError
 from contract import PATHS
 
+DAILY_BYTES = 256 * 2**20
 WORKERS_AT_MOST = 8
 
 
@@ -22,11 +23,10 @@ class Settings:
     models: Path
     run: Path
     workers: int
-    cache: Path | None = None  # for compiled models; none, nothing is compiled
-    releases: Path = Path(PATHS.releases)
     sample: float = 0.0  # the share of predictions whose payload is kept
     samples: Path = Path(PATHS.run) / "predictions"
     worker_memory: int = 0  # bytes that each worker may hold at least, before another takes its place
+    sample_daily_bytes: int = DAILY_BYTES  # of all samples that this machine writes in a day
     client_seconds: float = 20.0  # by then a client must have sent its headers, and again its body
 
     @property
@@ -39,9 +39,8 @@ class Settings:
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, _RUN, _WORKERS, _WORKER_MEMORY (MiB), _SAMPLE
-    and _CLIENT_SECONDS may be, and systemd's CACHE_DIRECTORY and LOGS_DIRECTORY for what it makes for the unit.
-    """
+    """SLIPWAY_SLOT and SLIPWAY_DEPLOYMENT must be set; SLIPWAY_MODELS, _RUN, _WORKERS, _WORKER_MEMORY (MiB),
+    _CLIENT_SECONDS, _SAMPLE, _SAMPLES and _SAMPLE_DAILY_BYTES may be."""
     missing = [name for name in ("SLIPWAY_SLOT", "SLIPWAY_DEPLOYMENT") if not environ.get(name)]
     if missing:
         raise BadDeploymentError(f"{' and '.join(missing)} must be set in the environment of the model server")
@@ -53,11 +52,11 @@ def read(environ: Mapping[str, str]) -> Settings:
         models=Path(environ.get("SLIPWAY_MODELS", PATHS.models)),
         run=run,
         sample=_share(environ.get("SLIPWAY_SAMPLE")),
-        samples=Path(environ.get("LOGS_DIRECTORY") or run / "predictions"),
+        samples=Path(environ.get("SLIPWAY_SAMPLES") or run / "predictions"),
+        sample_daily_bytes=_bytes(environ.get("SLIPWAY_SAMPLE_DAILY_BYTES")),
         workers=workers,
         worker_memory=_mebibytes(environ.get("SLIPWAY_WORKER_MEMORY")) or growth.each(workers),
         client_seconds=_seconds(environ.get("SLIPWAY_CLIENT_SECONDS"), 20.0),
-        cache=Path(environ["CACHE_DIRECTORY"]) if environ.get("CACHE_DIRECTORY") else None,
     )
 
 
@@ -69,6 +68,14 @@ def _share(given: str | None) -> float:
     if not 0 <= share <= 1:
         raise BadDeploymentError(f"SLIPWAY_SAMPLE is {given!r}, expected a share of the predictions from 0 to 1")
     return share
+
+
+def _bytes(given: str | None) -> int:
+    if not given:
+        return DAILY_BYTES
+    if not given.isdecimal() or not int(given):
+        raise BadDeploymentError(f"SLIPWAY_SAMPLE_DAILY_BYTES is {given!r}, expected a number of bytes")
+    return int(given)
 
 
 def _workers(given: str | None) -> int:

@@ -20,6 +20,7 @@ class Users:
     server: str
     mlflow: str
     watcher: str
+    predictions: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Paths:
     deployments: str
     slots: str
     state: str
+    predictions: str
     run: str
     secrets: str
     database_ca: str
@@ -64,7 +66,6 @@ class Packages:
 @dataclass(frozen=True)
 class Units:
     server: str
-    compiler: str
     tracking: str
 
 
@@ -92,6 +93,7 @@ class S3Keys:
     paused: str
     previous: str
     mlflow: str
+    predictions: str
     nodes: str
 
 

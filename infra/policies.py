@@ -29,13 +29,19 @@ def allow(actions: Sequence[str], resources: Sequence[str], **more: Any) -> Stat
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)} | more
 
 
-def serving(bucket_arn: str, deployment_arn: str, watcher_key_arn: str | None) -> str:
-    """Reads its own files, releases, deployments, models, the pointer, and the key that it lets in."""
+def serving(
+    bucket_arn: str, deployment_arn: str, watcher_key_arn: str | None, *, logs_predictions: bool = False
+) -> str:
+    """Reads its own files, releases, deployments, models, the pointer, and the key that it lets in; writes the
+    prediction log, if there is one. What it wrote there it can neither read nor list.
+    """
+    shipped = [allow(["s3:PutObject"], _below(bucket_arn, [S3.predictions]))] if logs_predictions else []
     return document(
         [
             allow(["s3:GetObject"], _below(bucket_arn, SERVING_PREFIXES)),
             _list(bucket_arn, SERVING_PREFIXES),
             allow(["ssm:GetParameter"], [arn for arn in (deployment_arn, watcher_key_arn) if arn]),
+            *shipped,
         ]
     )
 

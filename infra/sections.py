@@ -86,6 +86,24 @@ class NodeSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictionLogSettings:
+    """`share` of the predictions whose inputs and outputs are kept in the bucket; 0: off. The bound is each node's."""
+
+    share: float
+    daily_mib: int
+
+    @property
+    def is_on(self) -> bool:
+        return self.share > 0
+
+    @classmethod
+    def read(cls, s: Section) -> "PredictionLogSettings":
+        settings = cls(share=s.share("share", 0.0), daily_mib=s.number("dailyMib", 1, 102400, 256))
+        s.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
 class FleetSettings:
     """With `autoscaling` the desired size is only where the group starts: something else owns it from then on."""
 
@@ -94,6 +112,7 @@ class FleetSettings:
     minimum: int
     maximum: int
     autoscaling: bool
+    prediction_log: PredictionLogSettings
 
     @classmethod
     def read(cls, s: Section) -> "FleetSettings":
@@ -104,6 +123,7 @@ class FleetSettings:
             minimum=s.number("minimum", 1, 200, min(desired, 1)),
             maximum=s.number("maximum", 1, 400, 2 * desired),
             autoscaling=s.flag("autoscaling", False),
+            prediction_log=PredictionLogSettings.read(s.section("predictionLog")),
         )
         s.finish()
         return settings

@@ -23,10 +23,12 @@ from app.core.plain import Table
 
 @dataclass(slots=True, eq=False)
 class Timings:
-    """Seconds that one prediction waited and ran, for the access log."""
+    """Seconds that one prediction waited and ran, and whose it is: for the access log and the prediction log."""
 
     queue: float = 0.0
     predict: float = 0.0
+    request_id: str = ""
+    protocol: str = ""
 
 
 Work = Callable[[], Any]  # whatever else must run on the scoring thread: alone

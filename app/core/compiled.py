@@ -113,19 +113,15 @@ def _column(data: Any, name: str, number: int) -> Any:
     return data[name].to_numpy() if isinstance(data, pandas.DataFrame) else data[:, number]
 
 
-def choose(original: Native, folder: Path | None) -> Scorer:
-    """The compiled model if `folder` holds one that was found to agree, else the original, with the reason."""
-    found = decisions.read(folder) if folder else None
-    if folder is None or found is None:
+def choose(original: Native, decision: Decision | None, model: Path | None) -> Scorer:
+    """The compiled model if that was decided and loads, else the original, with the reason."""
+    if decision is None:
         return original
-    original.decision = found
-    if found.kind == "native" or found.recipe is None:
+    original.decision = decision
+    if model is None or decision.recipe is None:
         return original
-    model = folder / decisions.MODEL
     try:
-        if decisions.digest(model) == found.recipe.sha256:
-            return Compiled(original, model, found)
-        reason = "the compiled model is not the one that was checked"
+        return Compiled(original, model, decision)
     except Exception as error:  # ONNX Runtime's own exceptions have no common base
         reason = f"the compiled model does not load: {type(error).__name__}: {str(error)[:200]}"
     original.decision = decisions.native(reason)

@@ -14,7 +14,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.pyfunc import FLAVOR_NAME, MAIN
 
-from app.core import decision
 from app.core.deployment import Deployment
 
 # What a flavour's loader itself imports only when it unpickles; skops alone takes a second.
@@ -22,11 +21,10 @@ BEHIND_LOADER = {"mlflow.sklearn": ("sklearn.ensemble", "sklearn.pipeline", "skl
 UNPICKLERS = {"skops": ("skops.io",)}
 
 
-def import_libraries(deployment: Deployment, models_folder: Path, cache: Path | None = None) -> None:
+def import_libraries(deployment: Deployment, models_folder: Path) -> None:
     """What cannot be read or imported here is left alone: loading the model will say it, under the model's name."""
     for version in deployment.models:
-        decided = decision.read(decision.entry(cache, version.digest, deployment.release)) if cache else None
-        runtime = ("onnxruntime",) if decided and decided.kind == "compiled" else ()
+        runtime = ("onnxruntime",) if version.decision and version.decision.kind == "compiled" else ()
         for name in (*_modules(models_folder / version.digest), *runtime):
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)

@@ -89,8 +89,9 @@ class Short:
         if table is None:
             return None
         pending = Pending(request, connection, route, chosen, time.monotonic() - started, answered)
+        timings = Timings(request_id=chosen, protocol=route.protocol)
         try:
-            call = Call(lane, table, Timings(), self._scored, table.rows, labelled=labelled, owner=pending)
+            call = Call(lane, table, timings, self._scored, table.rows, labelled=labelled, owner=pending)
             self._serving.scoring.admit(call)
         except OverloadedError as error:
             self._overloaded(pending, error, table.rows)

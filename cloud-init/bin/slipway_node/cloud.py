@@ -1,4 +1,4 @@
-"""Reads the pointer and the bucket, with the node's own role.
+"""Reads the pointer and the bucket, and writes the prediction log to it, with the node's own role.
 
 The client is the botocore that Debian's awscli carries, importable once awscli is: one import instead of one second of
 `aws` for each call. It is older than AWS_ENDPOINT_URL, which is therefore passed on by hand.
@@ -69,7 +69,11 @@ class Cloud:
         except (BotoCoreError, HTTPError) as error:
             raise UnreachableError(what, error) from error
 
-    def _call(self, service: str, operation: str, what: str, **arguments: str) -> Any:
+    def upload(self, key: str, content: bytes) -> None:
+        what = f"s3://{self._node.bucket}/{key}"
+        self._call("s3", "put_object", what, Bucket=self._node.bucket, Key=key, Body=content)
+
+    def _call(self, service: str, operation: str, what: str, **arguments: Any) -> Any:
         import awscli  # noqa: F401
         from botocore.exceptions import BotoCoreError, ClientError
 

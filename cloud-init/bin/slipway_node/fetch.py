@@ -35,7 +35,9 @@ class Manifest:
 
     @property
     def model_digests(self) -> list[str]:
-        return [model["digest"] for model in self.models]
+        """Of the models, and of their compiled forms."""
+        own = [model["digest"] for model in self.models]
+        return own + [model["compiled"]["digest"] for model in self.models if "compiled" in model]
 
 
 def deployment(node: Node, cloud: Cloud, deployment_id: str) -> Manifest:

@@ -233,7 +233,7 @@ def test_a_model_that_contradicts_its_golden_set_is_not_ready(deploy: Deploy, mo
     manifest["models"][0]["golden"] = {**expected, "output": {"predictions": [0, 0, 2]}}
     path.write_text(json.dumps(manifest))
     version = deployment.read(path).models[0]
-    said = load(version, models / version.digest).contradiction()
+    said = load(version, models).contradiction()
     assert said == "it answers its golden set wrongly: answer.predictions[2] is 0, expected 2 within 1e-06"
 
 
