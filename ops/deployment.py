@@ -93,7 +93,7 @@ def make(
             place = scratch / str(number)
             entry = known.get((version.name, version.version))
             entry = entry or make_entry(at, version, code, place, progress, measured=measured, mode=mode)
-            entries.append(entry | {"default": number == 0} | ({"alias": version.alias} if version.alias else {}))
+            entries.append(entry | {"default": number == 0})
     return publish(at, {"schema": SCHEMA, "release": digest, "models": entries}, measured)
 
 
@@ -166,6 +166,7 @@ def make_entry(
         "run_id": version.run_id,
         "source": version.source,
         "digest": digest,
+        **({"alias": version.alias} if version.alias else {}),
         **found,
         **{name: value for name, value in _evidence(version, files, wanted).items() if value},
     }
