@@ -87,13 +87,18 @@ class NodeSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetSettings:
-    """With `autoscaling` the desired size is only where the group starts: something else owns it from then on."""
+    """With `autoscaling` the desired size is only where the group starts: a policy owns it from then on.
+
+    `requests_per_minute` is what the policy aims at for each node; without `scale_in` it only ever adds nodes.
+    """
 
     node: NodeSettings
     desired: int
     minimum: int
     maximum: int
     autoscaling: bool
+    requests_per_minute: int
+    scale_in: bool
 
     @classmethod
     def read(cls, s: Section) -> "FleetSettings":
@@ -104,6 +109,8 @@ class FleetSettings:
             minimum=s.number("minimum", 1, 200, min(desired, 1)),
             maximum=s.number("maximum", 1, 400, 2 * desired),
             autoscaling=s.flag("autoscaling", False),
+            requests_per_minute=s.number("requestsPerMinute", 1, 10_000_000, 6000),
+            scale_in=s.flag("scaleIn", True),
         )
         s.finish()
         return settings
