@@ -19,6 +19,7 @@ T = TypeVar("T")
 class Users:
     server: str
     mlflow: str
+    logs: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Paths:
     slots: str
     state: str
     run: str
+    logs: str
     secrets: str
     database_ca: str
 
@@ -86,6 +88,7 @@ class S3Keys:
     lock: str
     mlflow: str
     nodes: str
+    logs: str
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,11 @@ def tracking(bucket_arn: str, address_arn: str, master_arn: str, admin_arn: str)
     )
 
 
+def logs(bucket_arn: str, role: str) -> str:
+    """Adds to the logs of its own role, and can neither read nor list what is there."""
+    return document([allow(["s3:PutObject"], _below(bucket_arn, [f"{S3.logs}{role}/"]))])
+
+
 def tls_only(bucket_arn: str) -> str:
     return document(
         [

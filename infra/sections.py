@@ -168,11 +168,14 @@ class StorageSettings:
 
     force_destroy: bool
     noncurrent_days: int
+    log_days: int
 
     @classmethod
     def read(cls, s: Section) -> "StorageSettings":
         settings = cls(
-            force_destroy=s.flag("forceDestroy", False), noncurrent_days=s.number("noncurrentDays", 1, 365, 30)
+            force_destroy=s.flag("forceDestroy", False),
+            noncurrent_days=s.number("noncurrentDays", 1, 365, 30),
+            log_days=s.number("logDays", 1, 3650, 30),
         )
         s.finish()
         return settings

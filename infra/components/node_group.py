@@ -69,10 +69,16 @@ class NodeGroup(pulumi.ComponentResource):
             name, assume_role_policy=policies.assumed_by("ec2.amazonaws.com"), tags={"Name": name}, opts=self._child
         )
         grants = aws.iam.RolePolicy(name, role=role.id, policy=args.policy, opts=self._child)
+        logs = aws.iam.RolePolicy(
+            f"{name}-logs",
+            role=role.id,
+            policy=args.site.storage.arn.apply(lambda arn: policies.logs(arn, args.role)),
+            opts=self._child,
+        )
         profile = aws.iam.InstanceProfile(name, role=role.name, tags={"Name": name}, opts=self._child)
         own = bundle.bundle(args.role)
         template = self._template(args, profile, own.key)
-        group = self._group(args, template, after=[*args.site.after, grants, self._files(args, own)])
+        group = self._group(args, template, after=[*args.site.after, grants, logs, self._files(args, own)])
         self.group_name = group.name
         self.register_outputs({"group_name": self.group_name})
 

@@ -43,6 +43,24 @@ class Tracked(Group):
     def desired(self) -> int:
         return int(self.describe()["DesiredCapacity"])
 
+    def until_desired(self, number: int, per_minute: float) -> None:
+        """Under that load until so many are wanted."""
+
+        def there() -> bool:
+            self.turn(per_minute)
+            return self.desired() == number
+
+        self.api.turn_until(there)
+
+    def for_minutes(self, number: int, per_minute: float) -> None:
+        """Under that load until so many minutes are over."""
+
+        def over() -> bool:
+            self.turn(per_minute)
+            return len(self.api.world.meter.series[self.label].per_target) > number
+
+        self.api.turn_until(over)
+
     def alarms(self) -> dict[str, str]:
         names = [alarm["AlarmName"] for alarm in self.policy["Alarms"]]
         found = self.api.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
@@ -57,7 +75,7 @@ def tracked(api: LocalApi) -> Tracked:
 
 
 def test_more_requests_than_the_target_add_members_up_to_the_maximum(api: LocalApi, tracked: Tracked) -> None:
-    api.turn_until(lambda: tracked.turn(1_000_000) or tracked.desired() == 4)
+    tracked.until_desired(4, 1_000_000)
     assert tracked.alarms()["high"] == "ALARM"
     causes = [
         each["Cause"]
@@ -68,24 +86,27 @@ def test_more_requests_than_the_target_add_members_up_to_the_maximum(api: LocalA
 
 
 def test_fewer_take_members_away_down_to_the_minimum_and_each_drains_first(api: LocalApi, tracked: Tracked) -> None:
-    api.turn_until(lambda: tracked.turn(0) or tracked.desired() == 1)
+    tracked.until_desired(1, 0)
     seen: set[str] = set()
-    api.turn_until(lambda: seen.update(tracked.health().values()) or tracked.settled(1))
+
+    def settled() -> bool:
+        seen.update(tracked.health().values())
+        return tracked.settled(1)
+
+    api.turn_until(settled)
     assert "draining" in seen
     assert tracked.alarms()["low"] == "ALARM"
 
 
 def test_a_load_at_the_target_changes_nothing(api: LocalApi, tracked: Tracked) -> None:
-    series = lambda: api.world.meter.series.get(tracked.label)  # noqa: E731
-    api.turn_until(lambda: tracked.turn(114_000) or ((found := series()) is not None and len(found.per_target) > 20))
+    tracked.for_minutes(20, 114_000)
     assert tracked.desired() == 2
     assert tracked.alarms() == {"high": "OK", "low": "OK"}
 
 
 def test_a_policy_that_may_not_scale_in_does_not(api: LocalApi, tracked: Tracked) -> None:
     tracked.policy = tracked.put(TargetValue=60_000, DisableScaleIn=True)
-    series = lambda: api.world.meter.series.get(tracked.label)  # noqa: E731
-    api.turn_until(lambda: tracked.turn(0) or ((found := series()) is not None and len(found.per_target) > 20))
+    tracked.for_minutes(20, 0)
     assert tracked.desired() == 2
 
 

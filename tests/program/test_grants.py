@@ -88,6 +88,15 @@ def test_the_tracking_node_must_not(local_stack: Recording, action: str, resourc
     assert not allowed(local_stack, "tracking", action, resource)
 
 
+@pytest.mark.parametrize("role", ["serving", "tracking"])
+def test_a_node_adds_to_the_logs_of_its_role_and_reads_none(stack: Recording, role: str) -> None:
+    (grant,) = json.loads(stack.one("aws:iam/rolePolicy:RolePolicy", f"-{role}-logs").inputs["policy"])["Statement"]
+    assert grant["Action"] == ["s3:PutObject"]
+    (resource,) = grant["Resource"]
+    assert resource.endswith(f"/logs/{role}/*")
+    assert not allowed(stack, role, "s3:GetObject", resource)
+
+
 def test_no_grant_is_wider_than_a_prefix(stack: Recording) -> None:
     for role in ("serving", "tracking"):
         for statement in statements(stack, role):
