@@ -110,6 +110,13 @@ class Tags:
 
 
 @dataclass(frozen=True)
+class Metrics:
+    namespace: str
+    rollouts_returned: str
+    stack: str
+
+
+@dataclass(frozen=True)
 class Headers:
     deployment: str
     model: str
@@ -140,6 +147,7 @@ S3 = _section(S3Keys, "s3")
 PARAMETERS = _section(Parameters, "parameters")
 SECRETS = _section(Secrets, "secrets")
 TAGS = _section(Tags, "tags")
+METRICS = _section(Metrics, "metrics")
 HEADERS = _section(Headers, "headers")
 
 if _data:

@@ -179,3 +179,20 @@ class StorageSettings:
         )
         s.finish()
         return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmSettings:
+    """`email` is told of each alarm, once it has confirmed; None: they are only shown."""
+
+    enabled: bool
+    email: str | None
+
+    @classmethod
+    def read(cls, s: Section) -> "AlarmSettings":
+        settings = cls(
+            enabled=s.flag("enabled", True),
+            email=s.optional("email", r"[^@\s]+@[^@\s]+\.[^@\s]+", "ops@example.com"),
+        )
+        s.finish()
+        return settings

@@ -21,6 +21,7 @@ from infra.exposure import BalancerSettings, DomainSettings, MlflowSettings
 from infra.reading import Problem, Section
 from infra.rules import contradictions
 from infra.sections import (
+    AlarmSettings,
     DatabaseSettings,
     FleetSettings,
     NetworkSettings,
@@ -60,6 +61,7 @@ class Settings:
     database: DatabaseSettings
     tracking: TrackingSettings
     fleet: FleetSettings
+    alarms: AlarmSettings
     balancer: BalancerSettings
     domain: DomainSettings
     mlflow: MlflowSettings
@@ -112,6 +114,7 @@ def _settings(stack: str, region: str, project: Section, environment: Mapping[st
         database=DatabaseSettings.read(project.section("database")),
         tracking=TrackingSettings.read(project.section("tracking")),
         fleet=FleetSettings.read(project.section("fleet")),
+        alarms=AlarmSettings.read(project.section("alarms")),
         balancer=BalancerSettings.read(project.section("balancer")),
         domain=DomainSettings.read(project.section("domain")),
         mlflow=MlflowSettings.read(project.section("mlflow")),

@@ -18,6 +18,7 @@ from infra.components.storage import Storage
 from infra.image import Image
 from infra.sections import NodeSettings
 
+MEASURED = ["GroupDesiredCapacity", "GroupInServiceInstances"]
 REPLACE_WITH_SPARE = {"min_healthy_percentage": 100, "max_healthy_percentage": 200}
 
 
@@ -156,6 +157,7 @@ class NodeGroup(pulumi.ComponentResource):
                 "preferences": preferences,
                 "triggers": ["vpc_zone_identifier"],
             },
+            enabled_metrics=MEASURED,  # no charge, and an alarm reads them
             wait_for_capacity_timeout="0",  # the program waits, and says why when it is in vain
             tags=[{"key": key, "value": value, "propagate_at_launch": False} for key, value in tags.items()],
             opts=pulumi.ResourceOptions(
