@@ -20,6 +20,7 @@ class Users:
     server: str
     mlflow: str
     logs: str
+    watcher: str
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Paths:
     logs: str
     secrets: str
     database_ca: str
+    sandbox: str
+    authorized_keys: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Packages:
 @dataclass(frozen=True)
 class Units:
     server: str
+    compiler: str
     tracking: str
 
 
@@ -86,6 +90,9 @@ class S3Keys:
     models: str
     rollouts: str
     lock: str
+    followed: str
+    paused: str
+    previous: str
     mlflow: str
     nodes: str
     logs: str
@@ -95,11 +102,13 @@ class S3Keys:
 class Parameters:
     deployment: str
     tracking_address: str
+    watcher_key: str
 
 
 @dataclass(frozen=True)
 class Secrets:
     mlflow_admin: str
+    watcher_key: str
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ tracking = Tracking(
         site=site,
         settings=s.tracking,
         mlflow=s.mlflow,
+        delivery=s.delivery,
         parameters=parameters,
         database=database,
         releases=releases,
@@ -100,4 +101,5 @@ pulumi.export("fleet_group", fleet_gate.confirm(fleet.group_name))
 pulumi.export("tracking_group", tracking_gate.confirm(tracking.group_name))
 pulumi.export("mlflow_admin_secret_arn", parameters.admin_secret_arn)
 pulumi.export("region", s.region)
+pulumi.export("delivery", s.delivery.output())
 pulumi.export("load_balancer_arn", balancer.arn)

@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, cast
 
 from ops.errors import UserError
@@ -135,12 +135,22 @@ def read_tar_zst(archive: Path, folder: Path) -> str:
         assert zstd.stdout is not None
         stream = _HashingReader(zstd.stdout)
         with tarfile.open(fileobj=stream, mode="r|") as tar:
-            tar.extractall(folder, filter="data")
+            # Debian 12's Python has no filters yet; there, only what `write_tar_zst` writes is unpacked.
+            safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {"members": _plain(tar)}
+            tar.extractall(folder, **safely)
         while stream.read(tarfile.BLOCKSIZE):
             pass
     if zstd.returncode:
         raise UserError(f"{archive} is damaged: zstd ends with {zstd.returncode}", "remove it and try again")
     return stream.digest.hexdigest()
+
+
+def _plain(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for member in tar:
+        path = PurePosixPath(member.name)
+        if not (member.isdir() or member.isfile()) or path.is_absolute() or ".." in path.parts:
+            raise UserError(f"the archive holds {member.name}, which is no plain file below it", "it is damaged")
+        yield member
 
 
 def _sorted_entries(folder: Path) -> Iterator[Path]:

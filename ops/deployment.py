@@ -4,27 +4,30 @@ Each model is copied whole, so that nodes need neither MLflow nor the run that m
 release itself answers to the model's own input example, on the node's Python: what a node must then reproduce.
 """
 
+import functools
 import json
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from contract import S3
-from ops import canonical, golden, release, store
+from ops import candidate, canonical, environments, golden, release, requirements, signature, store
 from ops.errors import UserError, reported
 from ops.node_python import NodePython, Progress
+from ops.requirements import Wanted
 from ops.run import CommandError
 from ops.store import Store
 
 SCHEMA = 1
 NAMED = re.compile(r"(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>\d+))")
+BREAKING_TAG = "slipway.breaking"
 HINT = "log it with input_example=… and a signature; it must load and answer that example with the packages in uv.lock"
 
 
@@ -36,36 +39,65 @@ class Version:
     version: str
     run_id: str | None
     source: str
+    breaking: bool = False
+    """Whether it may break the callers of the version before it: a tag of the version says so, or the operator."""
 
     @property
     def label(self) -> str:
         return f"{self.name}/{self.version}"
 
 
+class RefusedError(UserError):
+    """A model that cannot be served, today or tomorrow. `model` is its name."""
+
+    def __init__(self, model: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.model = model
+
+
+class MismatchError(RefusedError):
+    """The release has not what the model was logged with; another release might."""
+
+
 def make(
-    at: Store, models: Sequence[str], release_digest: str | None = None, progress: Progress = lambda _: None
+    at: Store,
+    models: Sequence[str],
+    release_digest: str | None = None,
+    progress: Progress = lambda _: None,
+    *,
+    breaking: bool = False,
 ) -> str:
     """Makes the deployment of exactly these models (`name@alias` or `name/version`, the first is the default).
 
-    The release is the one that the fleet has now unless another is given. Returns the deployment's id; making the same
-    one again changes nothing. Raises `UserError`.
+    The release is the one that the fleet has now unless another is given. A version that the fleet has with that very
+    release is taken over as it is: both are immutable. Returns the deployment's id; making the same one again changes
+    nothing. Raises `UserError`.
     """
-    versions = [resolve(model) for model in models]
+    versions = [replace(each, breaking=each.breaking or breaking) for each in map(resolve, models)]
     with tempfile.TemporaryDirectory(prefix="slipway-deployment-") as folder:
         scratch = Path(folder)
-        digest = release_digest or at.deployment(at.pointer(), scratch)["release"]
+        scratch.chmod(0o755)  # what a model's code may read is read by another account
+        current = at.deployment(at.pointer(), scratch)
+        digest = release_digest or current["release"]
+        known = {
+            (entry["name"], entry["version"]): entry for entry in current["models"] if current["release"] == digest
+        }
         code = release.unpacked(at, digest, progress)
-        entries = [
-            _model(at, version, code, scratch / str(number), progress, default=number == 0)
-            for number, version in enumerate(versions)
-        ]
-    return publish(at, {"schema": SCHEMA, "release": digest, "models": entries})
+        entries: list[dict[str, Any]] = []
+        measured: dict[str, Any] = {}
+        for number, version in enumerate(versions):
+            entry = known.get((version.name, version.version))
+            entry = entry or make_entry(at, version, code, scratch / str(number), progress, measured=measured)
+            entries.append(entry | {"default": number == 0})
+    return publish(at, {"schema": SCHEMA, "release": digest, "models": entries}, measured)
 
 
-def publish(at: Store, manifest: dict[str, Any]) -> str:
-    """Writes the manifest under its id, unless it is there."""
+def publish(at: Store, manifest: dict[str, Any], measured: Mapping[str, Any] | None = None) -> str:
+    """Writes the manifest under its id, unless it is there, and beside it how long its models took to answer."""
     content = canonical.json_bytes(manifest)
     deployment_id = identify(content)
+    if measured:
+        at.put(candidate.measured_key(deployment_id), canonical.json_bytes(measured))
     at.put(f"{S3.deployments}{deployment_id}.json", content)
     return deployment_id
 
@@ -90,18 +122,27 @@ def resolve(model: str) -> Version:
             found = client.get_model_version(match["name"], match["version"])
     except MlflowException as error:
         raise UserError(f"{model}: {error.message}", "see what is registered in MLflow's Models tab") from error
-    return Version(found.name, str(found.version), found.run_id or None, found.source)
+    breaking = found.tags.get(BREAKING_TAG, "").lower() == "true"
+    return Version(found.name, str(found.version), found.run_id or None, found.source, breaking)
 
 
-def _model(
-    at: Store, version: Version, code: Path, folder: Path, progress: Progress, *, default: bool
+def make_entry(
+    at: Store, version: Version, code: Path, folder: Path, progress: Progress, *, measured: dict[str, Any]
 ) -> dict[str, Any]:
+    """What the manifest says of a version; its files are in the bucket then. `measured` gets how fast it answers.
+
+    Raises `RefusedError` for a model that the release cannot serve.
+    """
     folder.mkdir()
     progress(f"fetching model {version.label}")
     files = download(version, folder)
+    wanted, conflicts = environments.fit(version.label, files, code)
+    if conflicts:
+        why = environments.refusal(conflicts)
+        raise MismatchError(version.name, why.message, why.hint)
     known = golden.fetch(version.run_id, folder)
     progress(f"asking release {code.name[:12]} for the answers of model {version.label}")
-    answers = expectation(version.label, code, files, known)
+    answers, measured[version.label] = expectation(version.label, code, files, known)
     archive = folder / "archive"
     with archive.open("wb") as file:
         digest = canonical.write_tar(files, file)
@@ -113,9 +154,19 @@ def _model(
         "run_id": version.run_id,
         "source": version.source,
         "digest": digest,
-        "default": default,
         **(answers if known else {"expected": answers}),
-        **({"metrics": metrics} if (metrics := golden.metrics(version.run_id)) else {}),
+        **{name: value for name, value in _evidence(version, files, wanted).items() if value},
+    }
+
+
+def _evidence(version: Version, files: Path, wanted: Wanted) -> dict[str, Any]:
+    """What people and the next candidate compare it by, kept here because its run may be deleted."""
+    return {
+        "metrics": golden.metrics(version.run_id),
+        "parameters": golden.parameters(version.run_id),
+        "signature": signature.read(files),
+        "requirements": [requirements.text(each) for each in wanted.requirements],
+        "breaking": version.breaking,
     }
 
 
@@ -134,10 +185,10 @@ def download(version: Version, folder: Path) -> Path:
     return files
 
 
-def expectation(label: str, code: Path, files: Path, known: Path | None = None) -> Any:
+def expectation(label: str, code: Path, files: Path, known: Path | None = None) -> tuple[Any, dict[str, float]]:
     """The manifest's `expected` for a model: its own input example, and what the release answers to it.
 
-    With a golden set, an object of `expected` and `golden`.
+    With a golden set, an object of `expected` and `golden`. And how long it took, if the release measures that.
 
     The model's code runs on the node's Python with no network and no rights.
     """
@@ -146,19 +197,23 @@ def expectation(label: str, code: Path, files: Path, known: Path | None = None) 
     try:
         arguments = [python.path(files), *([python.path(known)] if known else [])]
         done = python.run(["-m", "app.expect", *arguments], env=env, confined=True)
-        return json.loads(done.stdout.splitlines()[-1])
+        said = [line for line in done.stderr.splitlines() if line.startswith('{"measured"')]
+        return json.loads(done.stdout.splitlines()[-1]), json.loads(said[-1])["measured"] if said else {}
     except CommandError as error:
         lines = error.result.stderr.strip().splitlines()
-        raise UserError(f"model {label} gives no answer: {lines[-1] if lines else error.reason}", HINT) from error
+        reason = lines[-1] if lines else error.reason
+        raise RefusedError(label.partition("/")[0], f"model {label} gives no answer: {reason}", HINT) from error
 
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="NAME@ALIAS|NAME/VERSION…")
 @click.option("--release", "release_digest", metavar="SHA256", help="Another release than the fleet's.")
-def main(models: tuple[str, ...], release_digest: str | None) -> None:
-    """Makes a deployment of these models and prints its id as JSON. Activates nothing."""
+@click.option("--breaking", is_flag=True, help="The models may break the callers of the versions before them.")
+def main(models: tuple[str, ...], release_digest: str | None, breaking: bool) -> None:
+    """Makes a deployment of exactly these models and prints its id as JSON. Activates nothing."""
     with reported("slipway deployment make"):
-        made = make(store.current(), models, release_digest, lambda text: print(text, file=sys.stderr))
+        say = functools.partial(print, file=sys.stderr)
+        made = make(store.current(), models, release_digest, say, breaking=breaking)
         print(json.dumps({"id": made}))
 
 

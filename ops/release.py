@@ -37,16 +37,19 @@ class Release:
     file: str
 
 
-def build(kind: Kind, progress: Progress = lambda _: None) -> Release:
-    """The release of this checkout, built unless the cache has it. Raises `UserError`."""
+def build(kind: Kind, progress: Progress = lambda _: None, requirements: str | None = None) -> Release:
+    """The release of this checkout, built unless the cache has it. Raises `UserError`.
+
+    `requirements`: pins with hashes that take the place of the lock's.
+    """
     kept = cache_folder()
     kept.mkdir(parents=True, exist_ok=True)
-    record = kept / f"{kind}-{inputs_digest(kind)}.json"
+    record = kept / f"{kind}-{inputs_digest(kind, requirements)}.json"
     if record.exists():
         release = Release(**json.loads(record.read_text()))
         if Path(release.file).exists():
             return release
-    locked = packages.locked(kind, kept, progress)
+    locked = packages.locked(kind, kept, progress, requirements)
     with tempfile.TemporaryDirectory(dir=kept, prefix=".building-") as folder:
         tree = Path(folder) / "tree"
         progress(f"compiling the {kind} release with the node's Python")
@@ -70,12 +73,13 @@ def cache_folder() -> Path:
     return cache.folder("releases")
 
 
-def inputs_digest(kind: Kind) -> str:
+def inputs_digest(kind: Kind, requirements: str | None = None) -> str:
     """Of everything that decides the release: the lock, the sources, the node's Python and this recipe."""
     recipe = [Path(file) for file in (__file__, packages.__file__, bytecode.__file__, canonical.__file__)]
     files = [CHECKOUT / "uv.lock", CHECKOUT / "pyproject.toml", *recipe, *_sources(kind)]
     parts = {str(path.relative_to(CHECKOUT)): canonical.sha256(path.read_bytes()) for path in files}
-    return canonical.sha256(canonical.json_bytes([kind, node_python.identity(), parts]))[:16]
+    inputs = [kind, node_python.identity(), parts, *([requirements] if requirements else [])]
+    return canonical.sha256(canonical.json_bytes(inputs))[:16]
 
 
 def assemble(kind: Kind, tree: Path, versions: Mapping[str, str], progress: Progress = lambda _: None) -> None:
@@ -119,6 +123,16 @@ def unpacked(store: Store, digest: str, progress: Progress = lambda _: None) -> 
             raise UserError(f"release {digest} has the digest {actual}", "it was removed from the cache: try again")
         tree.replace(folder)
     return folder
+
+
+def prune(keep: int) -> None:
+    """Removes all but the `keep` releases that were unpacked here last, and every archive: S3 has them."""
+    kept = cache_folder()
+    folders = [path for path in kept.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for folder in sorted(folders, key=lambda path: path.stat().st_ctime, reverse=True)[keep:]:
+        shutil.rmtree(folder)
+    for archive in kept.glob("*.tar.zst"):
+        archive.unlink()
 
 
 def publish(store: Store, release: Release) -> bool:

@@ -75,11 +75,12 @@ def write(folder: Path, decision: Decision) -> None:
 
 
 def settle(scratch: Path, place: Path) -> None:
-    """The folder `scratch`, whole, becomes the entry `place`."""
-    shutil.rmtree(place, ignore_errors=True)
+    """The folder `scratch`, whole, becomes the entry `place`, unless somebody decided meanwhile: that may be in use."""
+    if read(place) is None:
+        shutil.rmtree(place, ignore_errors=True)
     try:
         scratch.rename(place)
-    except OSError:  # the other slot came first, with the same
+    except OSError:  # it is not empty
         shutil.rmtree(scratch)
 
 

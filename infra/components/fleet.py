@@ -29,7 +29,8 @@ class Fleet(pulumi.ComponentResource):
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:nodes:Fleet", name, None, opts)
         settings = args.settings
-        arns = pulumi.Output.all(args.site.storage.arn, args.parameters.deployment_arn)
+        parameters = args.parameters
+        arns = pulumi.Output.all(args.site.storage.arn, parameters.deployment_arn, parameters.watcher_key_arn)
         nodes = NodeGroup(
             f"{name}-serving",
             NodeGroupArgs(
@@ -42,7 +43,10 @@ class Fleet(pulumi.ComponentResource):
                     maximum=settings.maximum,
                     owned_elsewhere=settings.autoscaling,
                 ),
-                facts={"deployment_parameter": args.parameters.deployment_name},
+                facts={
+                    "deployment_parameter": parameters.deployment_name,
+                    "watcher_key_parameter": parameters.watcher_key_name,
+                },
                 policy=arns.apply(lambda known: policies.serving(*known)),
                 security_group_id=args.firewall.groups["serving"],
                 target_group_arn=args.balancer.group_arns["serving"],

@@ -11,6 +11,7 @@ from infra.components.firewall import Firewall
 from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
 from infra.components.parameters import Parameters
 from infra.components.releases import Releases
+from infra.delivery import DeliverySettings
 from infra.exposure import MlflowSettings
 from infra.sections import TrackingSettings
 
@@ -26,6 +27,7 @@ class TrackingArgs:
     database: Database
     releases: Releases
     mlflow: MlflowSettings
+    delivery: DeliverySettings
     firewall: Firewall
     balancer: Balancer
     hooks: pulumi.ResourceHookBinding
@@ -40,7 +42,10 @@ class Tracking(pulumi.ComponentResource):
         facts = {
             "deployment_parameter": parameters.deployment_name,
             "tracking_parameter": parameters.tracking_name,
+            "watcher_key_parameter": parameters.watcher_key_name,
+            "watcher_secret_arn": parameters.watcher_secret_arn,
             "control_release": args.settings.control_release or args.releases.control_digest,
+            "delivery": args.delivery.output(),
             "database_host": database.host,
             "database_port": database.port.apply(int),
             "database_name": database.database,
@@ -51,6 +56,13 @@ class Tracking(pulumi.ComponentResource):
         arns = pulumi.Output.all(
             args.site.storage.arn, parameters.tracking_arn, database.secret_arn, parameters.admin_secret_arn
         )
+        watcher = pulumi.Output.all(
+            args.site.storage.arn, parameters.deployment_arn, parameters.watcher_key_arn, parameters.watcher_secret_arn
+        )
+        follows = args.delivery.follow_alias
+        policy = pulumi.Output.all(arns, watcher).apply(
+            lambda known: policies.tracking(*known[0], policies.watcher(args.site.stack, *known[1]) if follows else [])
+        )
         nodes = NodeGroup(
             f"{name}-tracking",
             NodeGroupArgs(
@@ -59,7 +71,7 @@ class Tracking(pulumi.ComponentResource):
                 settings=args.settings.node,
                 size=ONE,
                 facts=facts,
-                policy=arns.apply(lambda known: policies.tracking(*known)),
+                policy=policy,
                 security_group_id=args.firewall.groups["tracking"],
                 target_group_arn=args.balancer.group_arns["tracking"],
                 hooks=args.hooks,

@@ -95,7 +95,7 @@ def test_other_sources_take_the_packages_that_are_there(checkout: Path, monkeypa
         canonical.begin_tar_zst(place / "tree", place / "archive")
 
     monkeypatch.setattr(packages, "_make", make)
-    monkeypatch.setattr(packages, "_requirements", lambda kind: "package==1\n")
+    monkeypatch.setattr(packages, "exported", lambda kind: "package==1\n")
     monkeypatch.setattr("ops.node_python.compile_tree", lambda *_: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(checkout / "cache"))
     first = release.build("server")

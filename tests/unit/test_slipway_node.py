@@ -19,32 +19,13 @@ from slipway_node.state import Placed, State
 
 import contract
 from contract.node_files import CLOUD_INIT, node_files
-from infra import userdata
-from ops import canonical, deployment
-from tests.unit.test_userdata import SERVING
-
-RELEASE, MODEL = "1" * 64, "2" * 64
+from ops import deployment
+from tests.unit.slipway_rig import MODEL, RELEASE, Bucket, bucket, manifest, node_below
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    """A node whose paths lie below `tmp_path`, made from the files that user data writes."""
-    written = {file.path: file.content for file in node_files("serving")}
-    about: dict[str, Any] = json.loads(written["/etc/slipway/contract.yaml"])
-    about["paths"] = {name: f"{tmp_path}{path}" for name, path in about["paths"].items()}
-    facts = Path(about["paths"]["facts"])
-    facts.parent.mkdir(parents=True)
-    facts.write_text(userdata.facts_json(SERVING))
-    contract_file = tmp_path / "contract.yaml"
-    contract_file.write_text(json.dumps(about))
-    made = Node.load(contract_file)
-    for folder in (made.releases, made.models, made.deployments, made.slots, made.run, made.state.parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    return made
-
-
-def manifest(**changed: Any) -> bytes:
-    return canonical.json_bytes({"schema": 1, "release": RELEASE, "models": [], **changed})
+    return node_below(tmp_path)
 
 
 def test_the_contract_on_a_node_says_what_the_contract_says() -> None:
@@ -78,33 +59,6 @@ def test_a_damaged_copy_of_a_manifest_is_fetched_anew(node: Node) -> None:
     deployment_id = deployment.identify(content)
     (node.deployments / f"{deployment_id}.json").write_bytes(content[:-1])
     assert fetch.read_manifest(node, deployment_id) is None
-
-
-class Bucket(Cloud):
-    """A folder in place of the bucket."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def download(self, key: str, place: Path) -> None:
-        source = self.folder / key
-        if not source.exists():
-            raise UnreachableError(key, "it does not exist")
-        place.write_bytes(source.read_bytes())
-
-
-def bucket(folder: Path, release_name: str | None = None) -> tuple[Bucket, str, str]:
-    """A bucket with one release and its deployment: the bucket, the release's digest, the deployment's id."""
-    for name in ("releases", "deployments", "models", "tree/src"):
-        (folder / name).mkdir(parents=True)
-    (folder / "tree/src/app.py").write_text("x = 1\n")
-    digest = canonical.write_tar_zst(folder / "tree", folder / "archive")
-    name = release_name or digest
-    (folder / "archive").rename(folder / "releases" / f"{name}.tar.zst")
-    content = manifest(release=name)
-    deployment_id = deployment.identify(content)
-    (folder / "deployments" / f"{deployment_id}.json").write_bytes(content)
-    return Bucket(folder), name, deployment_id
 
 
 def test_a_deployment_is_fetched_whole_and_once(node: Node, tmp_path: Path) -> None:
@@ -264,7 +218,7 @@ def test_the_gate_asks_for_the_golden_set_too(monkeypatch: pytest.MonkeyPatch) -
     def known(value: float) -> dict[str, Any]:
         return {"input": value, "output": {"predictions": [value]}, "tolerance": 1e-5}
 
-    monkeypatch.setattr(gate, "_ask", answer)
+    monkeypatch.setattr(gate, "ask", answer)
     node = SimpleNamespace(headers={"deployment": "X-Deployment"})
     model = {"name": "m/n", "version": "1", "expected": known(1.0), "golden": known(3.0)}
     with pytest.raises(ActivationError, match=r"model m/n/1 answers its golden set wrongly: .* is 2.0, expected 3.0"):

@@ -25,6 +25,7 @@ TRACKING: dict[str, Any] = {
     "role": "tracking",
     "tracking_parameter": "/slipway/local/tracking-address",
     "control_release": "0" * 64,
+    "delivery": {"alias": "champion"},
     "database_host": "db.example",
     "database_port": 5432,
     "database_name": "mlflow",

@@ -4,6 +4,7 @@ The client is the botocore that Debian's awscli carries, importable once awscli 
 `aws` for each call. It is older than AWS_ENDPOINT_URL, which is therefore passed on by hand.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,24 @@ class Cloud:
 
     def pointer(self) -> str:
         """The id of the deployment that the fleet is to serve."""
-        name = self._node.deployment_parameter
+        return self.parameter(self._node.deployment_parameter)
+
+    def parameter(self, name: str) -> str:
+        """The value of one of the stack's parameters."""
         answer = self._call("ssm", "get_parameter", f"parameter {name}", Name=name)
         return str(answer["Parameter"]["Value"]).strip()
+
+    def previous(self, deployment: str) -> str | None:
+        """What the fleet served before `deployment`, by the last commit; None when that was of another one."""
+        key = self._node.keys["previous"]
+        answer = self._call("s3", "get_object", f"s3://{self._node.bucket}/{key}", Bucket=self._node.bucket, Key=key)
+        pair = json.loads(answer["Body"].read())
+        return str(pair["previous"]) if pair["deployment"] == deployment != pair["previous"] else None
+
+    def size(self, key: str) -> int:
+        """Of an object, in bytes."""
+        what = f"s3://{self._node.bucket}/{key}"
+        return int(self._call("s3", "head_object", what, Bucket=self._node.bucket, Key=key)["ContentLength"])
 
     def download(self, key: str, place: Path) -> None:
         """Raises `UnreachableError` also when the object's bytes stop in the middle."""

@@ -1,18 +1,24 @@
 """Brings a deployment's files onto the disk, each under its digest, and nothing under a digest that it does not have.
 
-An archive is unpacked in a folder beside its place, which gets its name when the digest has been seen to fit.
+An archive is unpacked in a folder beside its place, which gets its name when the digest has been seen to fit. Whoever
+wants the same meanwhile waits for that folder's lock: a deployment may be prepared while another one is activated.
 GNU tar unpacks: it writes nothing outside its folder, and Debian 12's Python has no extraction filters yet.
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
 
+from slipway_node import room
 from slipway_node.cloud import Cloud
 from slipway_node.node import ActivationError, Node, log
 
@@ -35,11 +41,21 @@ class Manifest:
 
 def deployment(node: Node, cloud: Cloud, deployment_id: str) -> Manifest:
     """The manifest of that id with its release and models on the disk. Raises `ActivationError` fetch or digest."""
-    manifest = read_manifest(node, deployment_id) or _fetch_manifest(node, cloud, deployment_id)
-    release(node, cloud, manifest.release)
-    for digest in manifest.model_digests:
+    found = manifest(node, cloud, deployment_id)
+    files(node, cloud, found)
+    return found
+
+
+def manifest(node: Node, cloud: Cloud, deployment_id: str) -> Manifest:
+    """The manifest alone. Raises `ActivationError` fetch or digest."""
+    return read_manifest(node, deployment_id) or _fetch_manifest(node, cloud, deployment_id)
+
+
+def files(node: Node, cloud: Cloud, wanted: Manifest) -> None:
+    """The release and the models that a manifest names. Raises `ActivationError` fetch or digest."""
+    release(node, cloud, wanted.release)
+    for digest in wanted.model_digests:
         _have(node.models / digest, f"{node.keys['models']}{digest}.tar", cloud)
-    return manifest
 
 
 def release(node: Node, cloud: Cloud, digest: str) -> Path:
@@ -70,28 +86,79 @@ def parse_manifest(deployment_id: str, content: bytes) -> Manifest:
 
 
 def _fetch_manifest(node: Node, cloud: Cloud, deployment_id: str) -> Manifest:
-    partial = node.deployments / f".{deployment_id}.partial"
-    cloud.download(f"{node.keys['deployments']}{deployment_id}.json", partial)
-    manifest = parse_manifest(deployment_id, partial.read_bytes())
-    partial.replace(node.deployments / f"{deployment_id}.json")
-    return manifest
+    place = node.deployments / f"{deployment_id}.json"
+    with _draft(place) as folder:
+        cloud.download(f"{node.keys['deployments']}{place.name}", folder / "archive")
+        found = parse_manifest(deployment_id, (folder / "archive").read_bytes())
+        (folder / "archive").replace(place)
+    return found
 
 
 def _have(place: Path, key: str, cloud: Cloud) -> None:
     if place.is_dir():
         return
-    log("fetch", object=key)
-    partial = place.with_name(f".{place.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / "files").mkdir(parents=True)
-    try:
-        cloud.download(key, partial / "archive")
-        actual = unpack(partial / "archive", partial / "files")
+    with _draft(place) as folder:
+        if place.is_dir():
+            return
+        room.require(place.parent, key, cloud.size(key))
+        log("fetch", object=key)
+        (folder / "files").mkdir()
+        cloud.download(key, folder / "archive")
+        actual = unpack(folder / "archive", folder / "files")
         if actual != place.name:
             raise ActivationError("digest", f"{key}: what came has the digest {actual}")
-        (partial / "files").rename(place)
+        (folder / "files").rename(place)
+
+
+@contextmanager
+def _draft(place: Path) -> Iterator[Path]:
+    """An empty folder beside `place`, for one process at a time; what a crash left of it the next one empties."""
+    folder = place.with_name(f".{place.name}.partial")
+    while True:
+        folder.mkdir(exist_ok=True)
+        with _locked(folder, wait=True) as held:
+            if not held:
+                continue
+            for left in folder.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder)
+            return
+
+
+def discard(entry: Path) -> bool:
+    """Removes what is kept here no more. Returns False and leaves it when somebody is filling it."""
+    if not entry.is_dir():
+        entry.unlink()
+        return True
+    with _locked(entry, wait=False) as held:
+        if held:
+            shutil.rmtree(entry)
+        return held
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Whether this process has the folder for itself: not when another has it, or it was removed while it was asked."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        yield _locks(handle, wait=wait) and folder.exists() and os.path.samestat(os.fstat(handle), folder.stat())
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        os.close(handle)
+
+
+def _locks(handle: int, *, wait: bool) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def unpack(archive: Path, folder: Path) -> str:

@@ -33,6 +33,7 @@ class Node:
     run: Path
     port: int
     unit_prefix: str
+    compiler_prefix: str
     keys: Mapping[str, str]
     headers: Mapping[str, str]
     exits: Mapping[str, int]
@@ -49,6 +50,7 @@ class Node:
             **{name: paths[name] for name in ("releases", "models", "deployments", "slots", "state", "run")},
             port=contract["ports"]["node_http"],
             unit_prefix=contract["units"]["server"],
+            compiler_prefix=contract["units"]["compiler"],
             keys=contract["s3"],
             headers=contract["headers"],
             exits=contract["activate_exit"],

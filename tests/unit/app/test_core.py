@@ -152,6 +152,27 @@ def test_a_golden_set_is_answered_beside_the_example(models: Path, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     known = {"input": given, "output": answer, "tolerance": expect.TOLERANCE}
     assert json.loads(done.stdout) == {"expected": known, "golden": {**known, "targets": [0, 0, 1]}}
+    measured = json.loads(done.stderr.splitlines()[-1])["measured"]
+    assert measured["golden_rows"] == 3
+    assert measured["row_ms"] > 0
+    assert measured["golden_ms"] > 0
+
+
+@pytest.mark.parametrize(
+    ("body", "first"),
+    [
+        (
+            {"dataframe_split": {"columns": ["a"], "index": [4, 5], "data": [[1], [2]]}, "params": {"k": 1}},
+            {"dataframe_split": {"columns": ["a"], "index": [4], "data": [[1]]}, "params": {"k": 1}},
+        ),
+        ({"dataframe_records": [{"a": 1}, {"a": 2}]}, {"dataframe_records": [{"a": 1}]}),
+        ({"instances": [[1], [2]]}, {"instances": [[1]]}),
+        ({"inputs": [[1], [2]]}, {"inputs": [[1]]}),
+        ({"inputs": {"a": [1, 2]}}, {"inputs": {"a": [1, 2]}}),
+    ],
+)
+def test_one_row_is_timed_in_whichever_form_the_example_has(body: dict[str, Any], first: dict[str, Any]) -> None:
+    assert expect.first_row(body) == first
 
 
 @pytest.mark.parametrize(
