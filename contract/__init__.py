@@ -19,6 +19,7 @@ T = TypeVar("T")
 class Users:
     server: str
     mlflow: str
+    logs: str
     watcher: str
     predictions: str
 
@@ -51,6 +52,7 @@ class Paths:
     state: str
     predictions: str
     run: str
+    logs: str
     secrets: str
     database_ca: str
     sandbox: str
@@ -95,6 +97,7 @@ class S3Keys:
     mlflow: str
     predictions: str
     nodes: str
+    logs: str
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,13 @@ class Tags:
     project: str
     stack: str
     role: str
+
+
+@dataclass(frozen=True)
+class Metrics:
+    namespace: str
+    rollouts_returned: str
+    stack: str
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,7 @@ S3 = _section(S3Keys, "s3")
 PARAMETERS = _section(Parameters, "parameters")
 SECRETS = _section(Secrets, "secrets")
 TAGS = _section(Tags, "tags")
+METRICS = _section(Metrics, "metrics")
 HEADERS = _section(Headers, "headers")
 
 if _data:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from contract import S3, TAGS
+from contract import METRICS, S3, TAGS
 
 Statement = dict[str, Any]
 
@@ -64,6 +64,11 @@ def tracking(
     )
 
 
+def logs(bucket_arn: str, role: str) -> str:
+    """Adds to the logs of its own role, and can neither read nor list what is there."""
+    return document([allow(["s3:PutObject"], _below(bucket_arn, [f"{S3.logs}{role}/"]))])
+
+
 def watcher(
     stack: str, bucket_arn: str, deployment_arn: str, key_arn: str | None, secret_arn: str | None
 ) -> list[Statement]:
@@ -81,6 +86,9 @@ def watcher(
         allow(["ssm:GetParameter", "ssm:PutParameter"], [deployment_arn, *keys]),
         allow(["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], secrets),
         allow(["ec2:DescribeInstances"], ["*"]),
+        allow(
+            ["cloudwatch:PutMetricData"], ["*"], Condition={"StringEquals": {"cloudwatch:namespace": METRICS.namespace}}
+        ),
         allow(["ec2:GetConsoleOutput"], ["arn:aws:ec2:*:*:instance/*"], Condition=own),
     ]
 

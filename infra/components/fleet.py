@@ -9,6 +9,7 @@ from infra.components.balancer import Balancer
 from infra.components.firewall import Firewall
 from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
 from infra.components.parameters import Parameters
+from infra.components.scaling import Scaling, ScalingArgs
 from infra.sections import FleetSettings
 
 MIB = 2**20
@@ -57,4 +58,7 @@ class Fleet(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
         self.group_name = nodes.group_name
+        if settings.autoscaling:
+            aim = ScalingArgs(settings=settings, group_name=self.group_name, balancer=args.balancer)
+            Scaling(f"{name}-serving", aim, pulumi.ResourceOptions(parent=self))
         self.register_outputs({"group_name": self.group_name})
