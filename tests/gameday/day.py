@@ -195,6 +195,10 @@ class Day:
         self.live.until_whole("serving")
         return found
 
+    def sized(self, count: int) -> None:
+        """Waits until the fleet has so many nodes, all in service."""
+        until(lambda: len(self.live.whole("serving")) == count, f"{count} nodes are in service", SETTLE_SECONDS)
+
     def right(self) -> dict[str, float]:
         """What each deployment that there is answers to the load's row."""
         import boto3
