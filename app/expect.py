@@ -54,6 +54,11 @@ def expected(folder: Path, golden: Path | None = None, measured: dict[str, float
     return {"expected": answered, "golden": known}
 
 
+def inputs(folder: Path, golden: Path | None) -> list[Any]:
+    """The bodies that `expected` has answers to."""
+    return [json.loads((folder / EXAMPLE).read_text()), *([_golden(golden)["input"]] if golden else [])]
+
+
 def _answer(model: Any, body: Any, what: str) -> Any:
     from app.core.errors import ServingError
     from app.core.model import answer
@@ -120,7 +125,8 @@ def main(arguments: list[str]) -> int:
         print(json.dumps({"measured": measured}), file=sys.stderr)
         print(json.dumps(found, sort_keys=True))
     except NoAnswerError as error:
-        print(f"{error}" + (f" ({error.__cause__.__cause__})" if error.__cause__ else ""), file=sys.stderr)
+        said = f"{error}" + (f" ({error.__cause__.__cause__})" if error.__cause__ else "")
+        print(" ".join(said.split()), file=sys.stderr)  # a library's own words may have lines of their own
         return 1
     return 0
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from contract import S3, TAGS
+from contract import METRICS, S3, TAGS
 
 Statement = dict[str, Any]
 
@@ -29,13 +29,19 @@ def allow(actions: Sequence[str], resources: Sequence[str], **more: Any) -> Stat
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)} | more
 
 
-def serving(bucket_arn: str, deployment_arn: str, watcher_key_arn: str | None) -> str:
-    """Reads its own files, releases, deployments, models, the pointer, and the key that it lets in."""
+def serving(
+    bucket_arn: str, deployment_arn: str, watcher_key_arn: str | None, *, logs_predictions: bool = False
+) -> str:
+    """Reads its own files, releases, deployments, models, the pointer, and the key that it lets in; writes the
+    prediction log, if there is one. What it wrote there it can neither read nor list.
+    """
+    shipped = [allow(["s3:PutObject"], _below(bucket_arn, [S3.predictions]))] if logs_predictions else []
     return document(
         [
             allow(["s3:GetObject"], _below(bucket_arn, SERVING_PREFIXES)),
             _list(bucket_arn, SERVING_PREFIXES),
             allow(["ssm:GetParameter"], [arn for arn in (deployment_arn, watcher_key_arn) if arn]),
+            *shipped,
         ]
     )
 
@@ -58,6 +64,11 @@ def tracking(
     )
 
 
+def logs(bucket_arn: str, role: str) -> str:
+    """Adds to the logs of its own role, and can neither read nor list what is there."""
+    return document([allow(["s3:PutObject"], _below(bucket_arn, [f"{S3.logs}{role}/"]))])
+
+
 def watcher(
     stack: str, bucket_arn: str, deployment_arn: str, key_arn: str | None, secret_arn: str | None
 ) -> list[Statement]:
@@ -75,6 +86,9 @@ def watcher(
         allow(["ssm:GetParameter", "ssm:PutParameter"], [deployment_arn, *keys]),
         allow(["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], secrets),
         allow(["ec2:DescribeInstances"], ["*"]),
+        allow(
+            ["cloudwatch:PutMetricData"], ["*"], Condition={"StringEquals": {"cloudwatch:namespace": METRICS.namespace}}
+        ),
         allow(["ec2:GetConsoleOutput"], ["arn:aws:ec2:*:*:instance/*"], Condition=own),
     ]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from contract import S3
 from ops import deployment, environments, evidence, release, requirements, resolution
+from ops.compiling import Subject
 from ops.deployment import Version
 from ops.errors import UserError
 from ops.evidence import MismatchError
@@ -121,9 +122,9 @@ def again(
         known = place / "known" / "golden.json"
         known.parent.mkdir()
         known.write_text(json.dumps({key: golden[key] for key in ("input", "targets") if key in golden}))
-    progress(f"asking release {code.name[:12]} for the answers of model {label}")
-    answers, measured[label] = deployment.expectation(label, code, files, known)
-    return entry | (answers if known else {"expected": answers})
+    subject = Subject(digest=entry["digest"], release=code.name, code=code, files=files, golden=known)
+    kept = {name: value for name, value in entry.items() if name not in ("compiled", "native")}
+    return kept | deployment.ask(at, label, subject, progress, measured=measured)
 
 
 def fetch(at: Store, entry: dict[str, Any], place: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localcloud import control
+from localcloud.image import Image
 from ops.environment import UNSET
 from ops.errors import UserError
 from tests.machines import live, models
@@ -37,6 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need no stack first, then the stack's in that order."""
     names = {name: index for index, name in enumerate(ORDER)}
     items.sort(key=lambda item: names.get(item.path.stem, -1))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def image() -> None:
+    """What machines and services run from, built where it is missing: a fresh machine's tests are not to be skipped."""
+    if os.geteuid() == 0:
+        Image().ensure(print)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,18 @@ from click.testing import CliRunner
 
 import contract
 from contract import S3
-from ops import candidate, canonical, deployment, environments, evidence, hostkeys, promotion, release, store
+from ops import (
+    candidate,
+    canonical,
+    compiling,
+    deployment,
+    environments,
+    evidence,
+    hostkeys,
+    promotion,
+    release,
+    store,
+)
 from ops.cli import main
 from ops.deployment import Version
 from ops.errors import RefusedError, UserError
@@ -160,6 +171,7 @@ def maker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
     monkeypatch.setattr(deployment, "make_entry", entry)
     monkeypatch.setattr(deployment, "expectation", expectation)
+    monkeypatch.setattr(compiling, "decide", lambda *_: {"native": {"reason": "nobody asked"}})
     monkeypatch.setattr(release, "unpacked", lambda *_: tmp_path)
     monkeypatch.setattr(environments, "fit", lambda *_: (None, []))
     return asked

@@ -133,6 +133,15 @@ def unfollowed(local: dict[str, Any]) -> Recording:
     return run(changed(local, {"delivery.followAlias": False}), "local")
 
 
+@pytest.mark.parametrize("role", ["serving", "tracking"])
+def test_a_node_adds_to_the_logs_of_its_role_and_reads_none(stack: Recording, role: str) -> None:
+    (grant,) = json.loads(stack.one("aws:iam/rolePolicy:RolePolicy", f"-{role}-logs").inputs["policy"])["Statement"]
+    assert grant["Action"] == ["s3:PutObject"]
+    (resource,) = grant["Resource"]
+    assert resource.endswith(f"/logs/{role}/*")
+    assert not allowed(stack, role, "s3:GetObject", resource)
+
+
 def test_no_grant_is_wider_than_a_prefix(stack: Recording) -> None:
     """EC2 knows no resource for descriptions."""
     for role in ("serving", "tracking"):
