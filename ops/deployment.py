@@ -19,11 +19,10 @@ from typing import Any
 import click
 
 from contract import S3
-from ops import candidate, canonical, compiling, environments, golden, release, requirements, signature, store
+from ops import candidate, canonical, compiling, evidence, golden, release, store
 from ops.compiling import Mode, Subject
-from ops.errors import UserError, reported
+from ops.errors import RefusedError, UserError, reported
 from ops.node_python import NodePython, Progress
-from ops.requirements import Wanted
 from ops.run import CommandError
 from ops.store import Store
 
@@ -48,18 +47,6 @@ class Version:
     @property
     def label(self) -> str:
         return f"{self.name}/{self.version}"
-
-
-class RefusedError(UserError):
-    """A model that cannot be served, today or tomorrow. `model` is its name."""
-
-    def __init__(self, model: str, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.model = model
-
-
-class MismatchError(RefusedError):
-    """The release has not what the model was logged with; another release might."""
 
 
 def make(
@@ -148,10 +135,7 @@ def make_entry(
     folder.mkdir()
     progress(f"fetching model {version.label}")
     files = download(version, folder)
-    wanted, conflicts = environments.fit(version.label, files, code)
-    if conflicts:
-        why = environments.refusal(conflicts)
-        raise MismatchError(version.name, why.message, why.hint)
+    wanted = evidence.fitting(version.name, version.version, files, code)
     known = golden.fetch(version.run_id, folder)
     archive = folder / "archive"
     with archive.open("wb") as file:
@@ -168,7 +152,7 @@ def make_entry(
         "digest": digest,
         **({"alias": version.alias} if version.alias else {}),
         **found,
-        **{name: value for name, value in _evidence(version, files, wanted).items() if value},
+        **evidence.of(version.run_id, files, wanted, breaking=version.breaking),
     }
 
 
@@ -186,17 +170,6 @@ def ask(
         decided = other.submit(compiling.decide, at, subject, scratch, mode)
         answers, measured[label] = expectation(label, subject.code, subject.files, subject.golden)
         return {**(answers if subject.golden else {"expected": answers}), **decided.result()}
-
-
-def _evidence(version: Version, files: Path, wanted: Wanted) -> dict[str, Any]:
-    """What people and the next candidate compare it by, kept here because its run may be deleted."""
-    return {
-        "metrics": golden.metrics(version.run_id),
-        "parameters": golden.parameters(version.run_id),
-        "signature": signature.read(files),
-        "requirements": [requirements.text(each) for each in wanted.requirements],
-        "breaking": version.breaking,
-    }
 
 
 def download(version: Version, folder: Path) -> Path:

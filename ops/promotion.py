@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from contract import S3
-from ops import deployment, environments, release, requirements, resolution
+from ops import deployment, environments, evidence, release, requirements, resolution
 from ops.compiling import Subject
-from ops.deployment import MismatchError, Version
+from ops.deployment import Version
 from ops.errors import UserError
+from ops.evidence import MismatchError
 from ops.node_python import Progress
 from ops.resolution import Wish
 from ops.run import run
@@ -115,10 +116,7 @@ def again(
     """The same version, with the answers that another release gives. Raises `RefusedError`."""
     label = f"{entry['name']}/{entry['version']}"
     files = fetch(at, entry, place)
-    _, conflicts = environments.fit(label, files, code)
-    if conflicts:
-        why = environments.refusal(conflicts)
-        raise MismatchError(entry["name"], why.message, why.hint)
+    evidence.fitting(entry["name"], entry["version"], files, code)
     known = None
     if golden := entry.get("golden"):
         known = place / "known" / "golden.json"

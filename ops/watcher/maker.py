@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from ops import deployment, release, store
-from ops.errors import reported
+from ops.errors import RefusedError, reported
 from ops.watcher.events import say
 
 KEPT_RELEASES = 2
@@ -29,7 +29,7 @@ def main(models: list[str]) -> None:
             return
         try:
             made = deployment.make(at, models, progress=_say)
-        except deployment.RefusedError as refusal:
+        except RefusedError as refusal:
             print(json.dumps({"refused": refusal.message, "model": refusal.model}))
             return
         print(json.dumps({"id": made}))

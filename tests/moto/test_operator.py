@@ -13,10 +13,21 @@ from click.testing import CliRunner
 
 import contract
 from contract import S3
-from ops import candidate, canonical, compiling, deployment, environments, hostkeys, promotion, release, store
+from ops import (
+    candidate,
+    canonical,
+    compiling,
+    deployment,
+    environments,
+    evidence,
+    hostkeys,
+    promotion,
+    release,
+    store,
+)
 from ops.cli import main
 from ops.deployment import Version
-from ops.errors import UserError
+from ops.errors import RefusedError, UserError
 from ops.rollout.history import History, Kind, Outcome, Record
 from ops.rollout.lock import Lock
 from ops.store import Store
@@ -211,7 +222,7 @@ def test_a_mismatch_is_refused_unless_a_release_may_be_built(
 
     def entry(at: Store, version: Version, *_: Any, measured: dict[str, Any]) -> dict[str, Any]:
         if not built:
-            raise deployment.MismatchError("iris", "iris/2 wants numpy==1, the release has numpy 2")
+            raise evidence.MismatchError("iris", "iris/2 wants numpy==1, the release has numpy 2")
         return {key: value for key, value in model(at, version="2").items() if key != "default"}
 
     built: list[promotion.Plan] = []
@@ -223,7 +234,7 @@ def test_a_mismatch_is_refused_unless_a_release_may_be_built(
 
     monkeypatch.setattr(promotion, "release_for", release_for)
     wanted = plan(at, Version("iris", "2", None, ""))
-    with pytest.raises(deployment.RefusedError, match="wants numpy==1"):
+    with pytest.raises(RefusedError, match="wants numpy==1"):
         promotion.make(at, wanted)
     assert at.pointer() == old
     assert at.manifest(promotion.make(at, wanted, build=True))["release"] == other
