@@ -24,6 +24,7 @@ ORDER = (
     "test_stack_mlflow",
     "test_stack_deploy",
     "test_stack_pulumi",
+    "test_stack_scaling",
     "test_stack_nodes",
     "test_stack_docs",
     "test_stack_permissions",
