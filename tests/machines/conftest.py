@@ -30,6 +30,7 @@ ORDER = (
     "test_stack_rollout",
     "test_stack_watcher",
     "test_stack_pulumi",
+    "test_stack_scaling",
     "test_stack_nodes",
     "test_stack_docs",
     "test_stack_permissions",
