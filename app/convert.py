@@ -134,12 +134,17 @@ def _speed(native: "Native", compiled: "Scorer", pool: "pandas.DataFrame", rows:
     import pandas
 
     frame = pandas.concat([pool] * (rows // len(pool) + 1), ignore_index=True).head(rows)
-    matrix = frame.to_numpy(dtype=float) if compiled.takes_matrix else None
-    return _seconds(native, frame, matrix) / _seconds(compiled, frame, matrix)
+    return _seconds(native, frame) / _seconds(compiled, frame)
 
 
-def _seconds(scorer: "Scorer", frame: Any, matrix: Any) -> float:
-    data = matrix if scorer.takes_matrix else frame
+def _seconds(scorer: "Scorer", frame: "pandas.DataFrame") -> float:
+    from app.core.columns import Columns
+
+    data: Any = frame
+    if scorer.takes_matrix:
+        data = frame.to_numpy(dtype=float)
+    elif scorer.takes_columns:
+        data = Columns({name: frame[name].tolist() for name in frame})
     return _fastest(lambda: scorer.predict(data))
 
 

@@ -2,12 +2,15 @@
 `python3 -m app.expect FOLDER [GOLDEN]`.
 
 Prints the `expected` entry of a deployment manifest as JSON; with a golden set, an object of `expected` and `golden`.
+The last line on standard error is JSON too: `measured`, how long one row and the golden set took.
 Whoever makes a deployment runs this from the release that will serve it, so that the gate compares like with like.
 """
 
 import json
+import math
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,19 @@ EXAMPLE = "serving_input_example.json"  # MLflow writes it beside the model: its
 
 
 GOLDEN_ROWS = 1000
+REPEATS = 5
+ENOUGH_SECONDS = 0.5
 
 
 class NoAnswerError(Exception):
     """The model cannot be given an expectation; one line that says why."""
 
 
-def expected(folder: Path, golden: Path | None = None) -> dict[str, Any]:
-    """Raises NoAnswerError when there is no example, or when the model fails on it or on the golden set."""
+def expected(folder: Path, golden: Path | None = None, measured: dict[str, float] | None = None) -> dict[str, Any]:
+    """Raises NoAnswerError when there is no example, or when the model fails on it or on the golden set.
+
+    `measured` gets how long one row and the golden set take.
+    """
     from app.core.model import load_folder
 
     if not (folder / EXAMPLE).is_file():
@@ -35,10 +43,14 @@ def expected(folder: Path, golden: Path | None = None) -> dict[str, Any]:
     except Exception as error:  # loading runs the model's own code
         raise NoAnswerError(f"the model in {folder} does not load: {type(error).__name__}: {error}") from None
     answered = {"input": given, "output": _answer(model, given, "input example"), "tolerance": TOLERANCE}
+    if measured is not None:
+        measured["row_ms"] = _milliseconds(model, first_row(given), "input example")
     if not golden:
         return answered
     known |= {"output": _answer(model, known["input"], "golden set"), "tolerance": TOLERANCE}
-    _count(known)
+    rows = _count(known)
+    if measured is not None:
+        measured |= {"golden_ms": _milliseconds(model, known["input"], "golden set"), "golden_rows": rows}
     return {"expected": answered, "golden": known}
 
 
@@ -57,6 +69,29 @@ def _answer(model: Any, body: Any, what: str) -> Any:
         raise NoAnswerError(f"the model does not answer its {what}: {error.message}") from error
 
 
+def first_row(body: Any) -> Any:
+    """The body with its first row only, in whichever form it has rows; as it is when it has no such form."""
+    if isinstance(frame := body.get("dataframe_split"), dict) and isinstance(frame.get("data"), list):
+        cut = {key: frame[key][:1] for key in ("data", "index") if key in frame}
+        return {**body, "dataframe_split": {**frame, **cut}}
+    for key in ("dataframe_records", "instances", "inputs"):
+        if isinstance(body.get(key), list):
+            return {**body, key: body[key][:1]}
+    return body
+
+
+def _milliseconds(model: Any, body: Any, what: str) -> float:
+    """The fastest of a few answers: the model is warm by now, and this machine may be busy with other things."""
+    fastest, began = math.inf, time.perf_counter()
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        _answer(model, body, what)
+        fastest = min(fastest, time.perf_counter() - start)
+        if time.perf_counter() - began > ENOUGH_SECONDS:
+            break
+    return round(fastest * 1000, 3)
+
+
 def _golden(file: Path) -> dict[str, Any]:
     """`input`, a body of /invocations, and perhaps `targets`, from what was logged with the run."""
     try:
@@ -70,13 +105,14 @@ def _golden(file: Path) -> dict[str, Any]:
     return {key: known[key] for key in ("input", "targets") if known.get(key) is not None}
 
 
-def _count(known: dict[str, Any]) -> None:
+def _count(known: dict[str, Any]) -> int:
     answers = known["output"].get("predictions") if isinstance(known["output"], dict) else known["output"]
     rows = len(answers) if isinstance(answers, list) else 1
     if rows > GOLDEN_ROWS:
         raise NoAnswerError(f"the golden set has {rows} rows, at most {GOLDEN_ROWS} are taken")
     if "targets" in known and len(known["targets"]) != rows:
         raise NoAnswerError(f"the golden set has {rows} rows and {len(known['targets'])} targets")
+    return rows
 
 
 def main(arguments: list[str]) -> int:
@@ -84,9 +120,13 @@ def main(arguments: list[str]) -> int:
         print("usage: python3 -m app.expect FOLDER [GOLDEN]", file=sys.stderr)
         return 2
     try:
-        print(json.dumps(expected(*map(Path, arguments)), sort_keys=True))
+        measured: dict[str, float] = {}
+        found = expected(Path(arguments[0]), Path(arguments[1]) if len(arguments) > 1 else None, measured)
+        print(json.dumps({"measured": measured}), file=sys.stderr)
+        print(json.dumps(found, sort_keys=True))
     except NoAnswerError as error:
-        print(f"{error}" + (f" ({error.__cause__.__cause__})" if error.__cause__ else ""), file=sys.stderr)
+        said = f"{error}" + (f" ({error.__cause__.__cause__})" if error.__cause__ else "")
+        print(" ".join(said.split()), file=sys.stderr)  # a library's own words may have lines of their own
         return 1
     return 0
 

@@ -19,6 +19,8 @@ T = TypeVar("T")
 class Users:
     server: str
     mlflow: str
+    logs: str
+    watcher: str
     predictions: str
 
 
@@ -50,8 +52,11 @@ class Paths:
     state: str
     predictions: str
     run: str
+    logs: str
     secrets: str
     database_ca: str
+    sandbox: str
+    authorized_keys: str
 
 
 @dataclass(frozen=True)
@@ -86,20 +91,26 @@ class S3Keys:
     models: str
     rollouts: str
     lock: str
+    followed: str
+    paused: str
+    previous: str
     mlflow: str
     predictions: str
     nodes: str
+    logs: str
 
 
 @dataclass(frozen=True)
 class Parameters:
     deployment: str
     tracking_address: str
+    watcher_key: str
 
 
 @dataclass(frozen=True)
 class Secrets:
     mlflow_admin: str
+    watcher_key: str
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,13 @@ class Tags:
     project: str
     stack: str
     role: str
+
+
+@dataclass(frozen=True)
+class Metrics:
+    namespace: str
+    rollouts_returned: str
+    stack: str
 
 
 @dataclass(frozen=True)
@@ -140,6 +158,7 @@ S3 = _section(S3Keys, "s3")
 PARAMETERS = _section(Parameters, "parameters")
 SECRETS = _section(Secrets, "secrets")
 TAGS = _section(Tags, "tags")
+METRICS = _section(Metrics, "metrics")
 HEADERS = _section(Headers, "headers")
 
 if _data:

@@ -86,6 +86,22 @@ class Section:
             return value
         return default
 
+    def decimal(self, key: str, low: float, high: float, default: float) -> float:
+        value = self.take(key)
+        if value is None:
+            return default
+        try:
+            number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+        except ValueError:
+            number = None
+        if number is None:
+            self.problem(key, "it is not a number", f"Give one from {low} to {high}.")
+        elif not low <= number <= high:
+            self.problem(key, "it is out of range", f"Give a number from {low} to {high}.")
+        else:
+            return number
+        return default
+
     def flag(self, key: str, default: bool) -> bool:
         value = self.take(key)
         if value is None:
@@ -106,8 +122,10 @@ class Section:
             return default
         return choices(value)
 
-    def texts(self, key: str, pattern: str, example: str) -> tuple[str, ...]:
+    def texts(self, key: str, pattern: str, example: str, *, required: bool = True) -> tuple[str, ...]:
         value = self.take(key)
+        if value is None and not required:
+            return ()
         if value is None:
             self.problem(key, "it is required", f"Give a list, for example [{example}].")
         elif not isinstance(value, list) or not value:

@@ -17,10 +17,12 @@ from pulumi.runtime.config import CONFIG, get_config_env
 from infra import names
 from infra.bootstrap import Bootstrap
 from infra.cidr import Tier, plan
+from infra.delivery import DeliverySettings
 from infra.exposure import BalancerSettings, DomainSettings, MlflowSettings
 from infra.reading import Problem, Section
 from infra.rules import contradictions
 from infra.sections import (
+    AlarmSettings,
     DatabaseSettings,
     FleetSettings,
     NetworkSettings,
@@ -60,6 +62,8 @@ class Settings:
     database: DatabaseSettings
     tracking: TrackingSettings
     fleet: FleetSettings
+    alarms: AlarmSettings
+    delivery: DeliverySettings
     balancer: BalancerSettings
     domain: DomainSettings
     mlflow: MlflowSettings
@@ -112,6 +116,8 @@ def _settings(stack: str, region: str, project: Section, environment: Mapping[st
         database=DatabaseSettings.read(project.section("database")),
         tracking=TrackingSettings.read(project.section("tracking")),
         fleet=FleetSettings.read(project.section("fleet")),
+        alarms=AlarmSettings.read(project.section("alarms")),
+        delivery=DeliverySettings.read(project.section("delivery")),
         balancer=BalancerSettings.read(project.section("balancer")),
         domain=DomainSettings.read(project.section("domain")),
         mlflow=MlflowSettings.read(project.section("mlflow")),

@@ -16,11 +16,13 @@ from contract.node_files import Role, node_files
 MAXIMUM_BYTES = 16 * 1024
 """Of user data before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html"""
 
-SHARED_FACTS = frozenset({"stack", "role", "region", "bucket", "deployment_parameter"})
+SHARED_FACTS = frozenset({"stack", "role", "region", "bucket", "deployment_parameter", "watcher_key_parameter"})
 SERVING_FACTS = SHARED_FACTS | {"prediction_log"}
 TRACKING_FACTS = SHARED_FACTS | {
     "tracking_parameter",
+    "watcher_secret_arn",
     "control_release",
+    "delivery",
     "database_host",
     "database_port",
     "database_name",

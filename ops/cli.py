@@ -1,85 +1,47 @@
-"""The `slipway` command: thin verbs over the modules beside it."""
-
-import json
-import sys
-import tempfile
-from pathlib import Path
+"""The `slipway` command: which verbs there are. What each does is in `ops/verbs/`."""
 
 import click
 
-from ops import deployment, release, standby, store
-from ops.errors import reported
+from ops import maintenance
+from ops.rollout import command as rollout
+from ops.verbs import locks, logs, manual, records, releases, retention, rollouts, status
+from ops.verbs.common import examples
+from ops.watcher import command as watcher
 
 
-@click.group()
+@click.group(
+    epilog=examples("slipway status", "slipway promote diabetes@champion", "slipway rollback", "slipway logs --follow"),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def main() -> None:
-    """Slipway: serve MLflow models from plain VMs in your own AWS account."""
+    """Slipway: serve MLflow models from plain VMs in your own AWS account.
+
+    It talks to the stack that the environment names: SLIPWAY_STACK, or `. .slipway/env` for the local one.
+
+    Exit status: 0 done, all agree; 1 refused, or something does not agree; 2 wrong usage.
+    """
 
 
-@main.command("release")
-@click.option("--upload/--no-upload", default=True, help="Copy it to the stack's bucket.")
-def release_command(upload: bool) -> None:
-    """Builds the server release of this checkout, uploads it, and prints its digest."""
-    with reported("slipway release"):
-        built = release.build("server", _say)
-        if upload:
-            _say("uploaded" if release.publish(store.current(), built) else "the bucket has it already")
-        print(built.digest)
-
-
-@main.group("deployment")
-def deployment_group() -> None:
-    """Deployments: a release and the models that it serves, as one immutable manifest."""
-
-
-deployment_group.add_command(deployment.main, "make")
-
-
-@deployment_group.command("show")
-@click.argument("deployment_id", required=False, metavar="[ID]")
-def show(deployment_id: str | None) -> None:
-    """Prints a deployment's manifest; the current one's without ID."""
-    with reported("slipway deployment show"), tempfile.TemporaryDirectory() as scratch:
-        at = store.current()
-        wanted = deployment_id or at.pointer()
-        print(json.dumps({"id": wanted, **at.deployment(wanted, Path(scratch))}, indent=2))
-
-
-@main.group("pointer")
-def pointer_group() -> None:
-    """The pointer: which deployment the fleet is to serve."""
-
-
-@pointer_group.command("get")
-def get() -> None:
-    """Prints the id of the current deployment."""
-    with reported("slipway pointer get"):
-        print(store.current().pointer())
-
-
-@pointer_group.command("set")
-@click.argument("deployment_id", metavar="ID")
-def set_(deployment_id: str) -> None:
-    """Makes ID the current deployment. It is the commit of a rollout: nodes are activated before it, by deploy.yml."""
-    with reported("slipway pointer set"):
-        store.current().point(deployment_id)
-
-
-@main.command("drain")
-@click.argument("instance_id", metavar="INSTANCE-ID")
-def drain(instance_id: str) -> None:
-    """Takes a node out of the balancer without losing a request, for a reboot or a reload (ASG Standby)."""
-    with reported("slipway drain"):
-        standby.drain(instance_id)
-
-
-@main.command("undrain")
-@click.argument("instance_id", metavar="INSTANCE-ID")
-def undrain(instance_id: str) -> None:
-    """Brings a drained node back, and waits until the balancer finds it healthy."""
-    with reported("slipway undrain"):
-        standby.undrain(instance_id)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+for each in (
+    status.status,
+    rollouts.promote,
+    rollouts.rollback,
+    records.history,
+    records.diff,
+    logs.logs,
+    releases.release_,
+    locks.lock,
+    locks.pause,
+    locks.resume,
+    manual.deployment_group,
+    manual.pointer_group,
+    manual.drain,
+    manual.undrain,
+    manual.hold,
+    manual.unhold,
+    retention.prune_,
+    maintenance.main,
+    rollout.main,
+    watcher.main,
+):
+    main.add_command(each)

@@ -4,29 +4,32 @@ Each model is copied whole, so that nodes need neither MLflow nor the run that m
 release itself answers to the model's own input example, on the node's Python: what a node must then reproduce.
 """
 
+import functools
 import json
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from contract import S3
-from ops import canonical, compiling, golden, release, store
-from ops.compiling import Mode
+from ops import candidate, canonical, compiling, environments, golden, release, requirements, signature, store
+from ops.compiling import Mode, Subject
 from ops.errors import UserError, reported
 from ops.node_python import NodePython, Progress
+from ops.requirements import Wanted
 from ops.run import CommandError
 from ops.store import Store
 
 SCHEMA = 1
 NAMED = re.compile(r"(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>\d+))")
+BREAKING_TAG = "slipway.breaking"
 HINT = "log it with input_example=… and a signature; it must load and answer that example with the packages in uv.lock"
 
 
@@ -39,10 +42,24 @@ class Version:
     run_id: str | None
     source: str
     alias: str | None = None
+    breaking: bool = False
+    """Whether it may break the callers of the version before it: a tag of the version says so, or the operator."""
 
     @property
     def label(self) -> str:
         return f"{self.name}/{self.version}"
+
+
+class RefusedError(UserError):
+    """A model that cannot be served, today or tomorrow. `model` is its name."""
+
+    def __init__(self, model: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.model = model
+
+
+class MismatchError(RefusedError):
+    """The release has not what the model was logged with; another release might."""
 
 
 def make(
@@ -50,29 +67,42 @@ def make(
     models: Sequence[str],
     release_digest: str | None = None,
     progress: Progress = lambda _: None,
-    compiling_mode: Mode = "auto",
+    *,
+    breaking: bool = False,
+    mode: Mode = "auto",
 ) -> str:
     """Makes the deployment of exactly these models (`name@alias` or `name/version`, the first is the default).
 
-    The release is the one that the fleet has now unless another is given. Returns the deployment's id; making the same
-    one again changes nothing. Raises `UserError`.
+    The release is the one that the fleet has now unless another is given. A version that the fleet has with that very
+    release is taken over as it is: both are immutable. Returns the deployment's id; making the same one again changes
+    nothing. Raises `UserError`.
     """
-    versions = [resolve(model) for model in models]
+    versions = [replace(each, breaking=each.breaking or breaking) for each in map(resolve, models)]
     with tempfile.TemporaryDirectory(prefix="slipway-deployment-") as folder:
         scratch = Path(folder)
-        digest = release_digest or at.deployment(at.pointer(), scratch)["release"]
+        scratch.chmod(0o755)  # what a model's code may read is read by another account
+        current = at.deployment(at.pointer(), scratch)
+        digest = release_digest or current["release"]
+        known = {
+            (entry["name"], entry["version"]): entry for entry in current["models"] if current["release"] == digest
+        }
         code = release.unpacked(at, digest, progress)
-        maker = _Maker(at, digest, code, progress, compiling_mode)
-        entries = [
-            maker.entry(version, scratch / str(number), default=number == 0) for number, version in enumerate(versions)
-        ]
-    return publish(at, {"schema": SCHEMA, "release": digest, "models": entries})
+        entries: list[dict[str, Any]] = []
+        measured: dict[str, Any] = {}
+        for number, version in enumerate(versions):
+            place = scratch / str(number)
+            entry = known.get((version.name, version.version))
+            entry = entry or make_entry(at, version, code, place, progress, measured=measured, mode=mode)
+            entries.append(entry | {"default": number == 0})
+    return publish(at, {"schema": SCHEMA, "release": digest, "models": entries}, measured)
 
 
-def publish(at: Store, manifest: dict[str, Any]) -> str:
-    """Writes the manifest under its id, unless it is there."""
+def publish(at: Store, manifest: dict[str, Any], measured: Mapping[str, Any] | None = None) -> str:
+    """Writes the manifest under its id, unless it is there, and beside it how long its models took to answer."""
     content = canonical.json_bytes(manifest)
     deployment_id = identify(content)
+    if measured:
+        at.put(candidate.measured_key(deployment_id), canonical.json_bytes(measured))
     at.put(f"{S3.deployments}{deployment_id}.json", content)
     return deployment_id
 
@@ -97,55 +127,76 @@ def resolve(model: str) -> Version:
             found = client.get_model_version(match["name"], match["version"])
     except MlflowException as error:
         raise UserError(f"{model}: {error.message}", "see what is registered in MLflow's Models tab") from error
-    return Version(found.name, str(found.version), found.run_id or None, found.source, match["alias"])
+    breaking = found.tags.get(BREAKING_TAG, "").lower() == "true"
+    return Version(found.name, str(found.version), found.run_id or None, found.source, match["alias"], breaking)
 
 
-@dataclass(frozen=True)
-class _Maker:
-    """What the entries of one manifest have in common."""
+def make_entry(
+    at: Store,
+    version: Version,
+    code: Path,
+    folder: Path,
+    progress: Progress,
+    *,
+    measured: dict[str, Any],
+    mode: Mode = "auto",
+) -> dict[str, Any]:
+    """What the manifest says of a version; its files are in the bucket then. `measured` gets how fast it answers.
 
-    at: Store
-    release: str
-    code: Path
-    progress: Progress
-    mode: Mode
+    Raises `RefusedError` for a model that the release cannot serve.
+    """
+    folder.mkdir()
+    progress(f"fetching model {version.label}")
+    files = download(version, folder)
+    wanted, conflicts = environments.fit(version.label, files, code)
+    if conflicts:
+        why = environments.refusal(conflicts)
+        raise MismatchError(version.name, why.message, why.hint)
+    known = golden.fetch(version.run_id, folder)
+    archive = folder / "archive"
+    with archive.open("wb") as file:
+        digest = canonical.write_tar(files, file)
+    subject = compiling.Subject(digest=digest, release=code.name, code=code, files=files, golden=known)
+    found = ask(at, version.label, subject, progress, measured=measured, mode=mode)
+    progress(f"copying model {version.label} to the bucket")
+    at.put(f"{S3.models}{digest}.tar", archive)
+    return {
+        "name": version.name,
+        "version": version.version,
+        "run_id": version.run_id,
+        "source": version.source,
+        "digest": digest,
+        **({"alias": version.alias} if version.alias else {}),
+        **found,
+        **{name: value for name, value in _evidence(version, files, wanted).items() if value},
+    }
 
-    def entry(self, version: Version, folder: Path, *, default: bool) -> dict[str, Any]:
-        folder.mkdir()
-        self.progress(f"fetching model {version.label}")
-        files = download(version, folder)
-        known = golden.fetch(version.run_id, folder)
-        archive = folder / "archive"
-        with archive.open("wb") as file:
-            digest = canonical.write_tar(files, file)
-        answers, decided = self._ask(version, digest, files, known)
-        self.progress(f"copying model {version.label} to the bucket")
-        self.at.put(f"{S3.models}{digest}.tar", archive)
-        return {
-            "name": version.name,
-            "version": version.version,
-            "run_id": version.run_id,
-            "source": version.source,
-            "digest": digest,
-            "default": default,
-            **({"alias": version.alias} if version.alias else {}),
-            **answers,
-            **decided,
-            **({"metrics": metrics} if (metrics := golden.metrics(version.run_id)) else {}),
-        }
 
-    def _ask(self, version: Version, digest: str, files: Path, known: Path | None) -> tuple[Any, Any]:
-        """The answers that are expected, and whether the model is compiled: asked at once, for each takes seconds."""
-        self.progress(
-            f"asking release {self.code.name[:12]} for the answers of model {version.label}, and compiling it"
-        )
-        subject = compiling.Subject(digest=digest, release=self.release, code=self.code, files=files, golden=known)
-        scratch = files.with_name("compiling")
-        scratch.mkdir()
-        with ThreadPoolExecutor(1) as other:
-            decided = other.submit(compiling.decide, self.at, subject, scratch, self.mode)
-            answers = expectation(version.label, self.code, files, known)
-            return (answers if known else {"expected": answers}), decided.result()
+def ask(
+    at: Store, label: str, subject: Subject, progress: Progress, *, measured: dict[str, Any], mode: Mode = "auto"
+) -> dict[str, Any]:
+    """What the release says of a model: the answers that are expected of it, and whether it is served compiled.
+
+    Both at once, for each takes seconds.
+    """
+    progress(f"asking release {subject.release[:12]} for the answers of model {label}, and compiling it")
+    scratch = subject.files.with_name("compiling")
+    scratch.mkdir()
+    with ThreadPoolExecutor(1) as other:
+        decided = other.submit(compiling.decide, at, subject, scratch, mode)
+        answers, measured[label] = expectation(label, subject.code, subject.files, subject.golden)
+        return {**(answers if subject.golden else {"expected": answers}), **decided.result()}
+
+
+def _evidence(version: Version, files: Path, wanted: Wanted) -> dict[str, Any]:
+    """What people and the next candidate compare it by, kept here because its run may be deleted."""
+    return {
+        "metrics": golden.metrics(version.run_id),
+        "parameters": golden.parameters(version.run_id),
+        "signature": signature.read(files),
+        "requirements": [requirements.text(each) for each in wanted.requirements],
+        "breaking": version.breaking,
+    }
 
 
 def download(version: Version, folder: Path) -> Path:
@@ -163,10 +214,10 @@ def download(version: Version, folder: Path) -> Path:
     return files
 
 
-def expectation(label: str, code: Path, files: Path, known: Path | None = None) -> Any:
+def expectation(label: str, code: Path, files: Path, known: Path | None = None) -> tuple[Any, dict[str, float]]:
     """The manifest's `expected` for a model: its own input example, and what the release answers to it.
 
-    With a golden set, an object of `expected` and `golden`.
+    With a golden set, an object of `expected` and `golden`. And how long it took, if the release measures that.
 
     The model's code runs on the node's Python with no network and no rights.
     """
@@ -174,20 +225,24 @@ def expectation(label: str, code: Path, files: Path, known: Path | None = None) 
     try:
         arguments = [python.path(files), *([python.path(known)] if known else [])]
         done = python.run(["-m", "app.expect", *arguments], env=python.release(code), confined=True)
-        return json.loads(done.stdout.splitlines()[-1])
+        said = [line for line in done.stderr.splitlines() if line.startswith('{"measured"')]
+        return json.loads(done.stdout.splitlines()[-1]), json.loads(said[-1])["measured"] if said else {}
     except CommandError as error:
         lines = error.result.stderr.strip().splitlines()
-        raise UserError(f"model {label} gives no answer: {lines[-1] if lines else error.reason}", HINT) from error
+        reason = lines[-1] if lines else error.reason
+        raise RefusedError(label.partition("/")[0], f"model {label} gives no answer: {reason}", HINT) from error
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  slipway deployment make diabetes@champion iris/3")
 @click.argument("models", nargs=-1, required=True, metavar="NAME@ALIAS|NAME/VERSION…")
 @click.option("--release", "release_digest", metavar="SHA256", help="Another release than the fleet's.")
+@click.option("--breaking", is_flag=True, help="The models may break the callers of the versions before them.")
 @click.option("--compile", "mode", type=click.Choice(["auto", "never"]), default="auto", show_default=True)
-def main(models: tuple[str, ...], release_digest: str | None, mode: Mode) -> None:
-    """Makes a deployment of these models and prints its id as JSON. Activates nothing."""
+def main(models: tuple[str, ...], release_digest: str | None, *, breaking: bool, mode: Mode) -> None:
+    """Makes a deployment of exactly these models and prints its id as JSON. Activates nothing."""
     with reported("slipway deployment make"):
-        made = make(store.current(), models, release_digest, lambda text: print(text, file=sys.stderr), mode)
+        say = functools.partial(print, file=sys.stderr)
+        made = make(store.current(), models, release_digest, say, breaking=breaking, mode=mode)
         print(json.dumps({"id": made}))
 
 

@@ -38,7 +38,7 @@ UNSET = (
 def environment(state: State, api_port: int, path: str) -> dict[str, str]:
     """The variables of the local stack; `path` is the PATH that the tools' folders go before."""
     checkout, slipway = state.checkout, state.slipway
-    folders = [*setup.recorded(), checkout / "localcloud" / "provider" / "bin"]
+    folders = [*setup.recorded(), checkout / "localcloud" / "provider" / "bin", checkout / "ops" / "bin"]
     return {
         "PATH": os.pathsep.join([*map(str, folders), path]),
         cache.VARIABLE: str(cache.root()),

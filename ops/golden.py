@@ -37,6 +37,19 @@ def fetch(run_id: str | None, folder: Path) -> Path | None:
         return None
 
 
+def parameters(run_id: str | None) -> dict[str, str]:
+    """As the run logged them: text, whatever they were."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    if run_id is None:
+        return {}
+    try:
+        return dict(sorted(MlflowClient().get_run(run_id).data.params.items()))
+    except MlflowException:
+        return {}
+
+
 def metrics(run_id: str | None) -> dict[str, float]:
     """The finite ones: JSON has no others."""
     from mlflow import MlflowClient

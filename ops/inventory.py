@@ -43,7 +43,7 @@ class Access:
             stack=stack,
             key=Path(key) if key else None,
             proxy=environment.get("SLIPWAY_SSH_PROXY") or ENDPOINT,
-            known_hosts=ROOT / ".slipway" / "known_hosts" / stack,
+            known_hosts=Path(environment.get("SLIPWAY_KNOWN_HOSTS") or ROOT / ".slipway" / "known_hosts") / stack,
         )
 
 

@@ -39,9 +39,12 @@ class Locked:
     versions: dict[str, str]
 
 
-def locked(kind: Kind, cache: Path, progress: Progress = lambda _: None) -> Locked:
-    """The packages of the group `kind` for a node, made unless the cache has them. Raises `UserError`."""
-    requirements = _requirements(kind)
+def locked(kind: Kind, cache: Path, progress: Progress = lambda _: None, requirements: str | None = None) -> Locked:
+    """The packages of the group `kind` for a node, made unless the cache has them. Raises `UserError`.
+
+    `requirements`: these pins with their hashes instead of the lock's.
+    """
+    requirements = requirements or exported(kind)
     place = cache / f"packages-{kind}-{_identity(kind, requirements)}"
     if not place.exists():
         with tempfile.TemporaryDirectory(dir=cache, prefix=".packages-") as folder:
@@ -70,10 +73,10 @@ def _identity(kind: Kind, requirements: str) -> str:
     return canonical.sha256(canonical.json_bytes(parts))[:16]
 
 
-def _requirements(kind: Kind) -> str:
+def exported(kind: Kind) -> str:
     """The group `kind` of `uv.lock` with every package's digest, as pip reads it."""
     group = ["--only-group", kind, "--frozen", "--no-emit-project", "--quiet", "--no-header"]
-    return run([_uv(), "export", *group], cwd=CHECKOUT).stdout
+    return run([find_uv(), "export", *group], cwd=CHECKOUT).stdout
 
 
 def _versions(requirements: str) -> dict[str, str]:
@@ -83,7 +86,7 @@ def _versions(requirements: str) -> dict[str, str]:
 
 def _install(requirements: str, lib: Path) -> None:
     target = ["--target", str(lib), "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM]
-    install = [_uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    install = [find_uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
     hint = "check the network, or the index and proxy that uv is configured with"
     run([*install, *target, "--requirements", "-"], input=requirements, cwd=CHECKOUT, hint=hint)
     _prune(lib)
@@ -102,7 +105,8 @@ def _prune(lib: Path) -> None:
         record.write_text("\n".join(lines) + "\n")
 
 
-def _uv() -> str:
+def find_uv() -> str:
+    """Raises `UserError` when there is none."""
     uv = os.environ.get("SLIPWAY_UV") or shutil.which("uv")
     if not uv:
         raise UserError("uv is not on PATH", "run `make release`, which sets up the pinned uv")

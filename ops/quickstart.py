@@ -22,6 +22,7 @@ from toolchain.pins import APT
 
 CHECKOUT = setup.CHECKOUT
 SLIPWAY = CHECKOUT / ".slipway"
+STATE = "localcloud"  # the folder that localcloud.state makes there
 VENV_PYTHON = CHECKOUT / ".venv" / "bin" / "python"
 GENERATED = (".venv", ".slipway", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
 
@@ -33,7 +34,8 @@ def up() -> int:
 
 
 def down() -> int:
-    if not SLIPWAY.exists():
+    """Sets nothing up, and asks for no root, where no local cloud has ever begun."""
+    if not (SLIPWAY / STATE).exists():
         print("nothing is up", file=sys.stderr)
         return 0
     needs_root("make down")

@@ -18,6 +18,7 @@ from typing import get_args
 from contract import S3
 from ops import bytecode, cache, canonical, node_python, packages
 from ops.errors import UserError, reported
+from ops.lock import exclusive
 from ops.node_python import Progress
 from ops.packages import PLATFORM, PYTHON_VERSION, Kind
 from ops.store import Store
@@ -37,16 +38,24 @@ class Release:
     file: str
 
 
-def build(kind: Kind, progress: Progress = lambda _: None) -> Release:
-    """The release of this checkout, built unless the cache has it. Raises `UserError`."""
+def build(kind: Kind, progress: Progress = lambda _: None, requirements: str | None = None) -> Release:
+    """The release of this checkout, built unless the cache has it: by one process at a time. Raises `UserError`.
+
+    `requirements`: pins with hashes that take the place of the lock's.
+    """
     kept = cache_folder()
-    kept.mkdir(parents=True, exist_ok=True)
-    record = kept / f"{kind}-{inputs_digest(kind)}.json"
-    if record.exists():
-        release = Release(**json.loads(record.read_text()))
-        if Path(release.file).exists():
-            return release
-    locked = packages.locked(kind, kept, progress)
+    record = kept / f"{kind}-{inputs_digest(kind, requirements)}.json"
+    with exclusive(kept / f"{kind}.lock", f"the build of the {kind} release", waiting=progress):
+        return _recorded(record) or _built(kind, kept, record, progress, requirements)
+
+
+def _recorded(record: Path) -> Release | None:
+    release = Release(**json.loads(record.read_text())) if record.exists() else None
+    return release if release and Path(release.file).exists() else None
+
+
+def _built(kind: Kind, kept: Path, record: Path, progress: Progress, requirements: str | None) -> Release:
+    locked = packages.locked(kind, kept, progress, requirements)
     with tempfile.TemporaryDirectory(dir=kept, prefix=".building-") as folder:
         tree = Path(folder) / "tree"
         progress(f"compiling the {kind} release with the node's Python")
@@ -70,12 +79,13 @@ def cache_folder() -> Path:
     return cache.folder("releases")
 
 
-def inputs_digest(kind: Kind) -> str:
+def inputs_digest(kind: Kind, requirements: str | None = None) -> str:
     """Of everything that decides the release: the lock, the sources, the node's Python and this recipe."""
     recipe = [Path(file) for file in (__file__, packages.__file__, bytecode.__file__, canonical.__file__)]
     files = [CHECKOUT / "uv.lock", CHECKOUT / "pyproject.toml", *recipe, *_sources(kind)]
     parts = {str(path.relative_to(CHECKOUT)): canonical.sha256(path.read_bytes()) for path in files}
-    return canonical.sha256(canonical.json_bytes([kind, node_python.identity(), parts]))[:16]
+    inputs = [kind, node_python.identity(), parts, *([requirements] if requirements else [])]
+    return canonical.sha256(canonical.json_bytes(inputs))[:16]
 
 
 def assemble(kind: Kind, tree: Path, versions: Mapping[str, str], progress: Progress = lambda _: None) -> None:
@@ -106,19 +116,39 @@ def unpacked(store: Store, digest: str, progress: Progress = lambda _: None) -> 
     kept.mkdir(parents=True, exist_ok=True)
     archive = kept / f"{digest}.tar.zst"
     with tempfile.TemporaryDirectory(dir=kept, prefix=".unpacking-") as scratch:
+        found = archive
         if not archive.exists():
             progress(f"fetching release {digest[:12]}")
-            fetched = Path(scratch) / "archive"
-            store.get(f"{S3.releases}{archive.name}", fetched)
-            fetched.replace(archive)
+            found = Path(scratch) / "archive"
+            store.get(f"{S3.releases}{archive.name}", found)
         progress(f"unpacking release {digest[:12]}")
         tree = Path(scratch) / "tree"
-        actual = canonical.read_tar_zst(archive, tree)
-        if actual != digest:
-            archive.unlink()
-            raise UserError(f"release {digest} has the digest {actual}", "it was removed from the cache: try again")
+        if wrong := _wrong(found, tree, digest):
+            where = f"{archive}, which is removed" if found == archive else f"s3://{store.bucket}/{S3.releases}"
+            archive.unlink(missing_ok=True)
+            raise UserError(f"release {digest} {wrong} in {where}", "publish it again, or deploy another release")
+        found.replace(archive)
         tree.replace(folder)
     return folder
+
+
+def _wrong(archive: Path, tree: Path, digest: str) -> str:
+    """Unpacks it, and says what keeps it from being that release."""
+    try:
+        actual = canonical.read_tar_zst(archive, tree)
+    except UserError as error:
+        return error.message.removeprefix(f"{archive.name} ")
+    return "" if actual == digest else f"has the digest {actual}"
+
+
+def prune(keep: int) -> None:
+    """Removes all but the `keep` releases that were unpacked here last, and every archive: S3 has them."""
+    kept = cache_folder()
+    folders = [path for path in kept.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for folder in sorted(folders, key=lambda path: path.stat().st_ctime, reverse=True)[keep:]:
+        shutil.rmtree(folder)
+    for archive in kept.glob("*.tar.zst"):
+        archive.unlink()
 
 
 def publish(store: Store, release: Release) -> bool:

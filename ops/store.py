@@ -3,9 +3,12 @@
 An object's name is the digest of what it holds, so that it is written once, by whoever comes first, and never again.
 """
 
+import hashlib
 import json
 import os
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +30,25 @@ class Store:
     deployment_parameter: str
 
     def has(self, key: str) -> bool:
+        return self.tag(key) is not None
+
+    def tag(self, key: str) -> str | None:
+        """The entity tag of an object, which changes with its content; None when there is no such object."""
         try:
-            self._s3().head_object(Bucket=self.bucket, Key=key)
+            return str(self._s3().head_object(Bucket=self.bucket, Key=key)["ETag"])
         except ClientError as error:
             if _code(error) in ABSENT:
-                return False
+                return None
             raise _refused(f"s3://{self.bucket}/{key}", error) from error
-        return True
+
+    def read(self, key: str) -> Any:
+        """The JSON of a small object, None when there is no such object."""
+        try:
+            return json.loads(self._s3().get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        except ClientError as error:
+            if _code(error) in ABSENT:
+                return None
+            raise _refused(f"s3://{self.bucket}/{key}", error) from error
 
     def put(self, key: str, content: Path | bytes) -> bool:
         """Writes an object unless it is there. Returns whether this call wrote it."""
@@ -56,11 +71,25 @@ class Store:
             raise _refused(f"s3://{self.bucket}/{key}", error) from error
 
     def deployment(self, deployment_id: str, scratch: Path) -> dict[str, Any]:
-        """The manifest of a deployment."""
+        """The manifest of a deployment. Raises `UserError` when it is not there, or was changed by hand."""
         place = scratch / f"{deployment_id}.json"
-        self.get(f"{S3.deployments}{deployment_id}.json", place)
-        manifest: dict[str, Any] = json.loads(place.read_bytes())
+        key = f"{S3.deployments}{deployment_id}.json"
+        if not self.has(key):
+            raise UserError(f"this stack has no deployment {deployment_id}", "`slipway history` lists those that were")
+        self.get(key, place)
+        content = place.read_bytes()
+        if (actual := hashlib.sha256(content).hexdigest()[:12]) != deployment_id:
+            raise UserError(
+                f"the manifest of deployment {deployment_id} was changed: its content is that of {actual}",
+                "restore the object's first version in the bucket, or make the deployment again",
+            )
+        manifest: dict[str, Any] = json.loads(content)
         return manifest
+
+    def manifest(self, deployment_id: str) -> dict[str, Any]:
+        """The same, for who needs no file of it."""
+        with tempfile.TemporaryDirectory() as scratch:
+            return self.deployment(deployment_id, Path(scratch))
 
     def pointer(self) -> str:
         """The id of the current deployment."""
@@ -88,20 +117,28 @@ class Store:
 
 def current() -> Store:
     """The store of the stack at hand: this node's, or the one that SLIPWAY_STACK names or Pulumi has selected."""
+    found = outputs()
+    try:
+        return Store(found["region"], found["bucket"], found["deployment_parameter"])
+    except KeyError as error:
+        raise UserError(f"the stack has no output {error}", "bring it up first: `pulumi up`") from error
+
+
+@cache
+def outputs() -> dict[str, Any]:
+    """The stack's outputs, or on a node its facts, which have the same names. Asked once: Pulumi takes a second."""
     facts = Path(PATHS.facts)
     if facts.exists():
-        outputs = json.loads(facts.read_text())
+        text = facts.read_text()
     else:
         stack = os.environ.get("SLIPWAY_STACK")
         argv = ["pulumi", "stack", "output", "--json", "--non-interactive", *(["--stack", stack] if stack else [])]
         hint = (
             "use the stack's environment (`. .slipway/env` for the local one) and select it with `pulumi stack select`"
         )
-        outputs = json.loads(run(argv, cwd=Path(__file__).parent.parent, hint=hint).stdout)
-    try:
-        return Store(outputs["region"], outputs["bucket"], outputs["deployment_parameter"])
-    except KeyError as error:
-        raise UserError(f"the stack has no output {error}", "bring it up first: `pulumi up`") from error
+        text = run(argv, cwd=Path(__file__).parent.parent, hint=hint).stdout
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def _code(error: ClientError) -> str:

@@ -19,7 +19,6 @@ from app.core.inputs import Input
 from app.core.lane import Lane
 from app.core.meters import Meters
 from app.core.model import LoadedModel
-from app.core.plain import Table
 from app.core.probabilities import Labelled, classes, probabilities
 from app.core.samples import Samples
 from app.core.scoring import Scoring
@@ -100,15 +99,6 @@ class Serving:
     def lane(self, version: ModelVersion) -> Lane | None:
         """How the model takes batches; None while it is not loaded."""
         return self._shelf.lanes.get(version.name)
-
-    def admit(self, model: LoadedModel, given: Input | Table, timings: Timings, done: Callable[[Call], None]) -> Call:
-        """Lets a prediction into the line; `scoring.enqueue` must follow. `done(call)` comes on the scoring thread.
-
-        Raises OverloadedError at once.
-        """
-        call = Call(self._shelf.lanes[model.version.name], given, timings, done, given.rows)
-        self.scoring.admit(call)
-        return call
 
     def predict(self, model: LoadedModel, given: Input, timings: Timings) -> Any:
         """Waits for the answer. Refuses at once when it would have to wait too long."""

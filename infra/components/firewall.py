@@ -56,6 +56,8 @@ class Firewall(pulumi.ComponentResource):
             self._outward(node, args)
             self._operators(node, settings)
         self._connect("tracking", "database", PORTS.database)
+        if settings.delivery.follow_alias:
+            self._connect("tracking", "serving", PORTS.ssh)
         self.register_outputs({"groups": self.groups})
 
     def _group(self, role: str, vpc_id: pulumi.Input[str]) -> pulumi.Output[str]:

@@ -1,6 +1,7 @@
 """The pointer to the current deployment, and what nodes need to find each other.
 
-The program gives first values only: the pointer belongs to rollouts, the address to the tracking node.
+The program gives first values only: the pointer belongs to rollouts, the address and the watcher's key to the tracking
+node. Secrets are made empty, so that no state of the program holds any.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from contract import PARAMETERS, SECRETS, parameter
 from infra.settings import Settings
 
 OWNED_AT_RUNTIME = ["value", "insecureValue"]
-NO_ADDRESS_YET = "pending"
+NOTHING_YET = "pending"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +22,16 @@ class ParametersArgs:
 
 
 class Parameters(pulumi.ComponentResource):
+    """What belongs to the watcher is None where no alias is followed."""
+
     deployment_name: str
     deployment_arn: pulumi.Output[str]
     tracking_name: str
     tracking_arn: pulumi.Output[str]
     admin_secret_arn: pulumi.Output[str]
+    watcher_key_name: str | None
+    watcher_key_arn: pulumi.Output[str | None]
+    watcher_secret_arn: pulumi.Output[str | None]
     ready: list[pulumi.Resource]
 
     def __init__(self, name: str, args: ParametersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -40,18 +46,32 @@ class Parameters(pulumi.ComponentResource):
             "Id of the current deployment",
         )
         tracking = self._parameter(
-            f"{name}-tracking-address", self.tracking_name, NO_ADDRESS_YET, "Private address of the tracking node"
+            f"{name}-tracking-address", self.tracking_name, NOTHING_YET, "Private address of the tracking node"
         )
-        secret = aws.secretsmanager.Secret(
-            f"{name}-{SECRETS.mlflow_admin}",
-            description="MLflow's administrator; the tracking node generates it",
-            recovery_window_in_days=args.settings.secret_recovery_days,
-            tags={"Name": f"{name}-{SECRETS.mlflow_admin}"},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        days = args.settings.secret_recovery_days
+        secret = self._secret(f"{name}-{SECRETS.mlflow_admin}", "MLflow's administrator", days)
         self.deployment_arn, self.tracking_arn, self.admin_secret_arn = deployment.arn, tracking.arn, secret.arn
         self.ready = [deployment, tracking, secret]
+        self.watcher_key_name = None
+        self.watcher_key_arn = self.watcher_secret_arn = pulumi.Output.from_input(None)
+        if args.settings.delivery.follow_alias:
+            self.watcher_key_name = parameter(stack, PARAMETERS.watcher_key)
+            key = self._parameter(
+                f"{name}-{PARAMETERS.watcher_key}", self.watcher_key_name, NOTHING_YET, "Public SSH key of the watcher"
+            )
+            private = self._secret(f"{name}-{SECRETS.watcher_key}", "Private SSH key of the watcher", days)
+            self.watcher_key_arn, self.watcher_secret_arn = key.arn, private.arn
+            self.ready += [key, private]
         self.register_outputs({"deployment_name": self.deployment_name, "admin_secret_arn": self.admin_secret_arn})
+
+    def _secret(self, label: str, what: str, recovery_days: int) -> aws.secretsmanager.Secret:
+        return aws.secretsmanager.Secret(
+            label,
+            description=f"{what}; the tracking node generates it",
+            recovery_window_in_days=recovery_days,
+            tags={"Name": label},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _parameter(self, label: str, path: str, first: str, description: str) -> aws.ssm.Parameter:
         return aws.ssm.Parameter(

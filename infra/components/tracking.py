@@ -1,6 +1,8 @@
 """The MLflow server's node: a group of one, that heals itself since all its state is in the database and the bucket."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -11,6 +13,7 @@ from infra.components.firewall import Firewall
 from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
 from infra.components.parameters import Parameters
 from infra.components.releases import Releases
+from infra.delivery import DeliverySettings
 from infra.exposure import MlflowSettings
 from infra.sections import TrackingSettings
 
@@ -26,6 +29,7 @@ class TrackingArgs:
     database: Database
     releases: Releases
     mlflow: MlflowSettings
+    delivery: DeliverySettings
     firewall: Firewall
     balancer: Balancer
     hooks: pulumi.ResourceHookBinding
@@ -40,7 +44,10 @@ class Tracking(pulumi.ComponentResource):
         facts = {
             "deployment_parameter": parameters.deployment_name,
             "tracking_parameter": parameters.tracking_name,
+            "watcher_key_parameter": parameters.watcher_key_name,
+            "watcher_secret_arn": parameters.watcher_secret_arn,
             "control_release": args.settings.control_release or args.releases.control_digest,
+            "delivery": args.delivery.output(),
             "database_host": database.host,
             "database_port": database.port.apply(int),
             "database_name": database.database,
@@ -51,6 +58,12 @@ class Tracking(pulumi.ComponentResource):
         arns = pulumi.Output.all(
             args.site.storage.arn, parameters.tracking_arn, database.secret_arn, parameters.admin_secret_arn
         )
+        watcher = pulumi.Output.all(
+            args.site.storage.arn, parameters.deployment_arn, parameters.watcher_key_arn, parameters.watcher_secret_arn
+        )
+        policy = pulumi.Output.all(arns, watcher).apply(
+            lambda known: policies.tracking(*known[0], delivers=_delivers(args, known[1]))
+        )
         nodes = NodeGroup(
             f"{name}-tracking",
             NodeGroupArgs(
@@ -59,7 +72,7 @@ class Tracking(pulumi.ComponentResource):
                 settings=args.settings.node,
                 size=ONE,
                 facts=facts,
-                policy=arns.apply(lambda known: policies.tracking(*known)),
+                policy=policy,
                 security_group_id=args.firewall.groups["tracking"],
                 target_group_arn=args.balancer.group_arns["tracking"],
                 hooks=args.hooks,
@@ -68,3 +81,8 @@ class Tracking(pulumi.ComponentResource):
         )
         self.group_name = nodes.group_name
         self.register_outputs({"group_name": self.group_name})
+
+
+def _delivers(args: TrackingArgs, arns: Sequence[Any]) -> list[policies.Statement]:
+    """Without an alias to follow, the tracking node delivers nothing."""
+    return policies.watcher(args.site.stack, *arns) if args.delivery.follow_alias else []

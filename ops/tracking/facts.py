@@ -22,6 +22,8 @@ class Facts:
     mlflow_admin_secret_arn: str
     mlflow_allowed_hosts: list[str]
     tracking_parameter: str
+    watcher_key_parameter: str | None
+    watcher_secret_arn: str | None
 
 
 def read(path: Path = Path(contract.PATHS.facts)) -> Facts:

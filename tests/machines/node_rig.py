@@ -190,7 +190,7 @@ def a_model(store: Store, code: Path, scratch: Path) -> dict[str, Any]:
     model = LinearRegression().fit(rows, [1.0, 2.0, 4.0])
     files = scratch / "model"
     mlflow.sklearn.save_model(model, str(files), input_example=rows)
-    expected = deployment.expectation("line/1", code, files)
+    expected, _ = deployment.expectation("line/1", code, files)
     with (scratch / "archive").open("wb") as archive:
         digest = canonical.write_tar(files, archive)
     store.put(f"models/{digest}.tar", scratch / "archive")

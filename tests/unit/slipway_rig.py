@@ -41,6 +41,12 @@ class Bucket(Cloud):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def size(self, key: str) -> int:
+        source = self.folder / key
+        if not source.exists():
+            raise UnreachableError(key, "it does not exist")
+        return source.stat().st_size
+
     def download(self, key: str, place: Path) -> None:
         source = self.folder / key
         if not source.exists():

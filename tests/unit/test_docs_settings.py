@@ -33,6 +33,8 @@ def values(kind: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> tupl
             return f"{arguments[0]} to {arguments[1]}", str(arguments[2] or "none") if arguments[0] else str(
                 arguments[2]
             )
+        case "decimal":
+            return f"{arguments[0]} to {arguments[1]}", str(arguments[2])
         case "share":
             return "0 to 1", f"{arguments[0]:g}"
         case "flag":
@@ -40,7 +42,7 @@ def values(kind: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> tupl
         case "choice":
             return ", ".join(arguments[0]), str(arguments[1])
         case "texts":
-            return "list", REQUIRED
+            return "list", REQUIRED if named.get("required", True) else "none"
         case "network":
             return "range", shown(named.get("default"))
         case "networks":
@@ -63,7 +65,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Known:
 
         return watched
 
-    for kind in ("text", "optional", "number", "share", "flag", "choice", "texts", "network", "networks"):
+    for kind in ("text", "optional", "number", "decimal", "share", "flag", "choice", "texts", "network", "networks"):
         monkeypatch.setattr(Section, kind, watch(kind))
     with pytest.raises(SettingsError):
         read("test", {"slipway:operatorAccess": "instance-connect"}, {})

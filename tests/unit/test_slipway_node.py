@@ -218,7 +218,7 @@ def test_the_gate_asks_for_the_golden_set_too(monkeypatch: pytest.MonkeyPatch) -
     def known(value: float) -> dict[str, Any]:
         return {"input": value, "output": {"predictions": [value]}, "tolerance": 1e-5}
 
-    monkeypatch.setattr(gate, "_ask", answer)
+    monkeypatch.setattr(gate, "ask", answer)
     node = SimpleNamespace(headers={"deployment": "X-Deployment"})
     model = {"name": "m/n", "version": "1", "expected": known(1.0), "golden": known(3.0)}
     with pytest.raises(ActivationError, match=r"model m/n/1 answers its golden set wrongly: .* is 2.0, expected 3.0"):

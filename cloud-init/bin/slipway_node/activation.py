@@ -6,8 +6,9 @@ whatever ends this process, the timer or the next verb finds what to finish. Con
 
 import subprocess
 import time
+from dataclasses import replace
 
-from slipway_node import fetch, gate, prepare, slots, state
+from slipway_node import fetch, gate, prune, slots, state
 from slipway_node.cloud import Cloud, UnreachableError
 from slipway_node.fetch import Manifest
 from slipway_node.node import OTHER_SLOT, ActivationError, Node, log
@@ -48,7 +49,7 @@ class Activation:
             log("already", deployment=wanted)
             return self._tidy(now)
         started = time.monotonic()
-        manifest = fetch.deployment(self.node, self.cloud, wanted)
+        manifest = prune.with_room(self.node, lambda: fetch.deployment(self.node, self.cloud, wanted))
         slot = OTHER_SLOT[now.confirmed.slot] if now.confirmed else "a"
         self._candidate(slot, manifest)
         if from_pointer and now.confirmed is None and (moved := self.cloud.pointer()) != wanted:
@@ -60,7 +61,8 @@ class Activation:
             self.confirm()
         return None
 
-    def confirm(self) -> None:
+    def confirm(self, keep: int | None = None) -> None:
+        """What is provisional is kept; `keep` is how many deployments' files stay from now on."""
         now = self.load()
         if now.provisional is None:
             raise ActivationError("nothing", "no deployment is provisional")
@@ -70,7 +72,7 @@ class Activation:
             )
         # What is confirmed starts after a power cut too: its files are on the disk before its name is.
         subprocess.run(["sync", "--file-system", self.node.releases, self.node.state.parent], check=True)
-        now = now.with_confirmed(now.provisional)
+        now = replace(now, keep=keep or now.keep).with_confirmed(now.provisional)
         self.save(now)
         log("confirmed", deployment=now.history[0])
         self._tidy(now)
@@ -88,7 +90,7 @@ class Activation:
             log(
                 "forgotten", deployment=now.provisional.deployment, reason="the node went down while it was provisional"
             )
-            now = State(now.confirmed, None, now.history)
+            now = replace(now, provisional=None)
             self.save(now)
         if now.confirmed:
             self.slots.link(CURRENT, now.confirmed.slot)
@@ -104,7 +106,7 @@ class Activation:
         if provisional_seconds is None:
             return self.confirm()
         renewed = Placed(placed.deployment, placed.slot, time.time() + provisional_seconds)
-        self.save(State(now.confirmed, renewed, now.history))
+        self.save(replace(now, provisional=renewed))
         slots.settle_later(True)
         log("already", deployment=placed.deployment, provisional_seconds=provisional_seconds)
         return None
@@ -127,7 +129,7 @@ class Activation:
 
     def _switch(self, now: State, slot: str, manifest: Manifest, provisional_seconds: float | None) -> None:
         deadline = time.time() + (UNFINISHED_SECONDS if provisional_seconds is None else provisional_seconds)
-        now = State(now.confirmed, Placed(manifest.id, slot, deadline), now.history)
+        now = replace(now, provisional=Placed(manifest.id, slot, deadline))
         self.save(now)
         slots.settle_later(True)
         if now.confirmed:
@@ -151,7 +153,7 @@ class Activation:
             self.slots.link(CURRENT, now.confirmed.slot)
         else:
             self.slots.unlink(CURRENT)
-        now = State(now.confirmed, None, now.history)
+        now = replace(now, provisional=None)
         self.save(now)
         log("reverted", deployment=dropped.deployment, to=now.confirmed.deployment if now.confirmed else None)
         self._tidy(now)
@@ -168,18 +170,4 @@ class Activation:
         self._prune(now)
 
     def _prune(self, now: State) -> None:
-        """Keeps the files of what is in the history or prepared; a digest is fetched again when it is wanted again."""
-        with prepare.keeping(self.node):
-            waiting = prepare.awaiting(self.node, now.confirmed.deployment if now.confirmed else None)
-            manifests = [manifest for kept in now.history if (manifest := fetch.read_manifest(self.node, kept))]
-            if now.confirmed and now.confirmed.deployment not in {manifest.id for manifest in manifests}:
-                return
-            kept = {
-                name
-                for manifest in manifests + waiting
-                for name in (manifest.id, manifest.release, *manifest.model_digests)
-            }
-            for folder in (self.node.releases, self.node.models, self.node.deployments):
-                for entry in folder.iterdir() if folder.is_dir() else []:
-                    if entry.name.removesuffix(".json") not in kept and fetch.discard(entry):
-                        log("prune", path=str(entry))
+        prune.prune(self.node, now.history, now.confirmed.deployment if now.confirmed else None)

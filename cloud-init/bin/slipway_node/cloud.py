@@ -4,6 +4,7 @@ The client is the botocore that Debian's awscli carries, importable once awscli 
 `aws` for each call. It is older than AWS_ENDPOINT_URL, which is therefore passed on by hand.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ CHUNK_BYTES = 1024 * 1024
 UNREACHABLE_PAUSES = [1, 1, 2, 3, 5, 10, 15]
 """Seconds between attempts at boot while IAM has not heard of the role, or the network is not there."""
 MISSING = {"NoSuchKey", "404", "ParameterNotFound"}
+PRESENT = {"PreconditionFailed", "412"}
 
 
 class UnreachableError(ActivationError):
@@ -34,9 +36,24 @@ class Cloud:
 
     def pointer(self) -> str:
         """The id of the deployment that the fleet is to serve."""
-        name = self._node.deployment_parameter
+        return self.parameter(self._node.deployment_parameter)
+
+    def parameter(self, name: str) -> str:
+        """The value of one of the stack's parameters."""
         answer = self._call("ssm", "get_parameter", f"parameter {name}", Name=name)
         return str(answer["Parameter"]["Value"]).strip()
+
+    def previous(self, deployment: str) -> str | None:
+        """What the fleet served before `deployment`, by the last commit; None when that was of another one."""
+        key = self._node.keys["previous"]
+        answer = self._call("s3", "get_object", f"s3://{self._node.bucket}/{key}", Bucket=self._node.bucket, Key=key)
+        pair = json.loads(answer["Body"].read())
+        return str(pair["previous"]) if pair["deployment"] == deployment != pair["previous"] else None
+
+    def size(self, key: str) -> int:
+        """Of an object, in bytes."""
+        what = f"s3://{self._node.bucket}/{key}"
+        return int(self._call("s3", "head_object", what, Bucket=self._node.bucket, Key=key)["ContentLength"])
 
     def download(self, key: str, place: Path) -> None:
         """Raises `UnreachableError` also when the object's bytes stop in the middle."""
@@ -53,9 +70,28 @@ class Cloud:
         except (BotoCoreError, HTTPError) as error:
             raise UnreachableError(what, error) from error
 
-    def upload(self, key: str, content: bytes) -> None:
-        what = f"s3://{self._node.bucket}/{key}"
-        self._call("s3", "put_object", what, Bucket=self._node.bucket, Key=key, Body=content)
+    def create(self, key: str, content: bytes) -> bool:
+        """Writes an object unless it is there. Returns whether this call wrote it.
+
+        The condition is put into the request by hand: Debian's botocore is older than S3's conditional writes.
+        """
+        import awscli  # noqa: F401
+        from botocore.exceptions import ClientError
+
+        events = self._client("s3").meta.events
+        events.register("before-call.s3.PutObject", _only_new, unique_id="slipway-only-new")
+        try:
+            self._call(
+                "s3", "put_object", f"s3://{self._node.bucket}/{key}", Bucket=self._node.bucket, Key=key, Body=content
+            )
+        except UnreachableError as failure:
+            cause = failure.__cause__
+            if isinstance(cause, ClientError) and cause.response.get("Error", {}).get("Code") in PRESENT:
+                return False
+            raise
+        finally:
+            events.unregister("before-call.s3.PutObject", unique_id="slipway-only-new")
+        return True
 
     def _call(self, service: str, operation: str, what: str, **arguments: Any) -> Any:
         import awscli  # noqa: F401
@@ -91,3 +127,7 @@ class Cloud:
                 config=Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "max_attempts": 4}),
             )
         return self._clients[service]
+
+
+def _only_new(params: dict[str, Any], **_: Any) -> None:
+    params["headers"]["If-None-Match"] = "*"

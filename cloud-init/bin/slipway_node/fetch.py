@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from slipway_node import room
 from slipway_node.cloud import CHUNK_BYTES, Cloud
 from slipway_node.node import ActivationError, Node, log
 
@@ -100,6 +101,7 @@ def _have(place: Path, key: str, cloud: Cloud) -> None:
     with _draft(place) as folder:
         if place.is_dir():
             return
+        room.require(place.parent, key, cloud.size(key))
         log("fetch", object=key)
         (folder / "files").mkdir()
         cloud.download(key, folder / "archive")

@@ -22,7 +22,7 @@ SEEN_SECONDS = 10.0
 POLL_SECONDS = 0.1
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=ANSWER_SECONDS)
         self._path = path
@@ -33,7 +33,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def _ask(connection: http.client.HTTPConnection, method: str, path: str, body: Any = None) -> tuple[int, Any, Any]:
+def ask(connection: http.client.HTTPConnection, method: str, path: str, body: Any = None) -> tuple[int, Any, Any]:
     """Status, headers and the JSON of the answer (None when it is none). Raises OSError or HTTPException."""
     try:
         content = None if body is None else json.dumps(body)
@@ -48,13 +48,26 @@ def _ask(connection: http.client.HTTPConnection, method: str, path: str, body: A
         return answer.status, answer.headers, None
 
 
+def read_text(connection: http.client.HTTPConnection, path: str) -> str:
+    """The body of a page that is there. Raises OSError or HTTPException."""
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode(errors="replace")
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise http.client.HTTPException(f"{path} answers {answer.status}")
+    return text
+
+
 def wait_ready(socket_path: Path, failed: Callable[[], str | None]) -> None:
     """Raises `ActivationError` start when the process ends or time is up, gate when a model does not load or answer."""
     deadline = time.monotonic() + READY_SECONDS
     reason = "it does not answer"
     while time.monotonic() < deadline:
         try:
-            status, _, answer = _ask(_UnixConnection(socket_path), "GET", "/readyz")
+            status, _, answer = ask(UnixConnection(socket_path), "GET", "/readyz")
         except (OSError, http.client.HTTPException):
             if why := failed():
                 raise ActivationError("start", f"the candidate does not start: {why}") from None
@@ -78,14 +91,14 @@ def check_models(node: Node, socket_path: Path, manifest: Manifest) -> None:
     for model in manifest.models:
         path = f"/models/{quote(model['name'], safe='')}/invocations"
         for key, what in (("expected", "example"), ("golden", "golden set")):
-            if wrong := key in model and _wrong(node, _UnixConnection(socket_path), path, model[key], manifest.id):
+            if wrong := key in model and _wrong(node, UnixConnection(socket_path), path, model[key], manifest.id):
                 raise ActivationError("gate", f"model {model['name']}/{model['version']} answers its {what} {wrong}")
 
 
-def _wrong(node: Node, server: _UnixConnection, path: str, expected: dict[str, Any], deployment: str) -> str | None:
+def _wrong(node: Node, server: UnixConnection, path: str, expected: dict[str, Any], deployment: str) -> str | None:
     """What is wrong with the server's answer to a body whose answer is known."""
     try:
-        status, headers, answer = _ask(server, "POST", path, expected["input"])
+        status, headers, answer = ask(server, "POST", path, expected["input"])
     except (OSError, http.client.HTTPException) as error:
         return f"not at all: {error}"
     if status != 200:
@@ -103,7 +116,7 @@ def wait_seen(node: Node, deployment_id: str) -> None:
     while time.monotonic() < deadline:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=SEEN_SECONDS)
-            status, headers, _ = _ask(connection, "GET", "/version")
+            status, headers, _ = ask(connection, "GET", "/version")
             seen = f"status {status} of deployment {headers.get(node.headers['deployment'])}"
             if status == 200 and headers.get(node.headers["deployment"]) == deployment_id:
                 return

@@ -1,20 +1,21 @@
-"""The verbs of slipway-activate, and the waiting: for the pointer at boot, for the deadline of what is provisional."""
+"""The verbs of slipway-activate."""
 
 import argparse
 import json
 import time
-from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-from slipway_node import state
+from slipway_node import fetch, report, state
 from slipway_node.activation import Activation
-from slipway_node.cloud import UNREACHABLE_PAUSES, Cloud, UnreachableError
+from slipway_node.cloud import Cloud
+from slipway_node.exercise import exercise
+from slipway_node.follow import due, follow, last_error, settle
 from slipway_node.node import ActivationError, Node, log
+from slipway_node.observe import Mark, mark, observe
 from slipway_node.prepare import prepare, prepared
-from slipway_node.slots import CURRENT, settle_later
-
-REFUSED_PAUSES = [15, 30, 60, 120, 300]
-"""Seconds between attempts at a deployment that came and failed: it will most likely fail again."""
+from slipway_node.prune import with_room
+from slipway_node.slots import CURRENT
 
 
 def main(words: list[str]) -> int:
@@ -22,15 +23,11 @@ def main(words: list[str]) -> int:
     node = Node.load()
     activation = Activation(node, Cloud(node))
     try:
-        if arguments.verb == "status":
-            print(json.dumps(describe(activation), indent=2))
-        elif arguments.verb == "follow":
-            follow(activation)
-        elif arguments.verb == "prepare":
-            prepare(node, activation.cloud, arguments.deployment)
-        elif arguments.verb != "settle" or due(activation):
+        if arguments.verb in LOCKLESS:
+            LOCKLESS[arguments.verb](activation, arguments)
+        elif arguments.verb != "settle" or arguments.now or due(activation):
             with state.locked(node.state):
-                _act(activation, arguments)
+                LOCKED[arguments.verb](activation, arguments)
     except ActivationError as failure:
         log("failed", reason=failure.exit_name, message=str(failure), **failure.fields)
         return node.exits[failure.exit_name]
@@ -47,74 +44,65 @@ def _parser() -> argparse.ArgumentParser:
     )
     ahead = verbs.add_parser("prepare", help="fetch and verify this deployment; nothing else is served")
     ahead.add_argument("deployment", metavar="ID")
-    verbs.add_parser("confirm", help="keep what is provisional")
+    confirm = verbs.add_parser("confirm", help="keep what is provisional")
+    confirm.add_argument("--keep", type=int, metavar="N", help="deployments whose files stay from now on")
     verbs.add_parser("revert", help="return to what was confirmed")
     status = verbs.add_parser("status", help="what serves here")
     status.add_argument("--json", action="store_true", help="the only form")
+    status.add_argument("--server", action="store_true", help="also what the model server says of itself")
     verbs.add_parser("follow", help="serve what the pointer names, waiting for it (at boot)")
     verbs.add_parser("resume", help="serve what was confirmed, without network (at boot)")
-    verbs.add_parser("settle", help="decide on what is provisional, when its time is up (by a timer)")
+    settled = verbs.add_parser("settle", help="decide on what is provisional, when its time is up (by a timer)")
+    settled.add_argument("--now", action="store_true", help="whether its time is up or not")
+    verbs.add_parser("mark", help="begin a window of observation")
+    watch = verbs.add_parser("observe", help="what the slot that serves did in a window of time, as JSON")
+    watch.add_argument("seconds", type=float, metavar="SECONDS", help="from now; ends early when it obviously fails")
+    watch.add_argument("--marked", action="store_true", help="the window began at `mark`")
+    watch.add_argument("--least", type=int, default=0, metavar="N", help="replay examples until there are so many")
+    replay = verbs.add_parser("exercise", help="replay the deployment's examples through Nginx")
+    replay.add_argument("count", type=int, metavar="N")
     return parser
 
 
-def _act(activation: Activation, arguments: argparse.Namespace) -> None:
-    if arguments.verb == "activate":
-        activation.activate(arguments.deployment, arguments.provisional)
-    elif arguments.verb == "settle":
-        settle(activation)
-    else:
-        getattr(activation, arguments.verb)()
+def _status(activation: Activation, arguments: argparse.Namespace) -> None:
+    more = {"server": report.server(activation.node)} if arguments.server else {}
+    print(json.dumps({**describe(activation), **more}, indent=2))
 
 
-def follow(activation: Activation) -> None:
-    """Returns when this node serves what the pointer names. Until then it says why not, and keeps what it serves."""
-    attempts: Counter[str] = Counter()
-    while True:
-        try:
-            with state.locked(activation.node.state):
-                activation.activate(activation.cloud.pointer(), from_pointer=True)
-            return
-        except ActivationError as failure:
-            pauses = UNREACHABLE_PAUSES if failure.exit_name in ("fetch", "busy") else REFUSED_PAUSES
-            pause = pauses[min(attempts[failure.exit_name], len(pauses) - 1)]
-            attempts[failure.exit_name] += 1
-            serving = activation.load().serving
-            log(
-                "waiting",
-                seconds=pause,
-                attempt=attempts[failure.exit_name],
-                reason=failure.exit_name,
-                message=str(failure),
-                serving=serving.deployment if serving else None,
-                **failure.fields,
-            )
-            time.sleep(pause)
+def _mark(activation: Activation) -> None:
+    mark(activation).save(activation.node)
 
 
-def due(activation: Activation) -> bool:
-    """Asked without the lock: the timer's look every few seconds must not be what another verb finds in its way."""
-    provisional = activation.load().provisional
-    return provisional is None or time.time() >= (provisional.deadline or 0)
+def _observe(activation: Activation, arguments: argparse.Namespace) -> None:
+    since = Mark.load(activation.node) if arguments.marked else mark(activation)
+    print(json.dumps(observe(activation, since, arguments.seconds, arguments.least)))
 
 
-def settle(activation: Activation) -> None:
-    """Past its deadline a provisional deployment is what the pointer says: kept or undone. Unreachable: ask again."""
-    provisional = activation.load().provisional
-    if provisional is None:
-        settle_later(False)
-        return
-    if time.time() < (provisional.deadline or 0):
-        return
-    try:
-        wanted = activation.cloud.pointer()
-    except UnreachableError as failure:
-        log("waiting", message=str(failure), provisional=provisional.deployment)
-        return
-    log("settle", provisional=provisional.deployment, pointer=wanted)
-    if wanted == provisional.deployment and activation.serves(provisional):
-        activation.confirm()
-    else:
-        activation.revert()
+def _exercise(activation: Activation, arguments: argparse.Namespace) -> None:
+    serving = activation.load().serving
+    manifest = fetch.read_manifest(activation.node, serving.deployment) if serving else None
+    if manifest is None:
+        raise ActivationError("nothing", "no deployment serves here")
+    print(json.dumps(exercise(activation.node, manifest, arguments.count)))
+
+
+Verb = Callable[[Activation, argparse.Namespace], None]
+LOCKLESS: dict[str, Verb] = {
+    "status": _status,
+    "follow": lambda activation, _: follow(activation),
+    "prepare": lambda here, given: with_room(here.node, lambda: prepare(here.node, here.cloud, given.deployment)),
+    "mark": lambda activation, _: _mark(activation),
+    "observe": _observe,
+    "exercise": _exercise,
+}
+"""Those that take the lock themselves, or change nothing that serves."""
+LOCKED: dict[str, Verb] = {
+    "activate": lambda activation, given: activation.activate(given.deployment, given.provisional),
+    "confirm": lambda activation, given: activation.confirm(given.keep),
+    "revert": lambda activation, _: activation.revert(),
+    "resume": lambda activation, _: activation.resume(),
+    "settle": lambda activation, given: settle(activation, at_once=given.now),
+}
 
 
 def describe(activation: Activation) -> dict[str, Any]:
@@ -133,5 +121,6 @@ def describe(activation: Activation) -> dict[str, Any]:
         "slots": {slot: {"deployment": placed.get(slot), "unit": unit} for slot, unit in units.items()},
         "prepared": prepared(node),
         "history": now.history,
+        "last_error": last_error(activation),
         "draining": (node.run / "draining").exists(),
     }

@@ -2,7 +2,7 @@
 
 The server, which has no network, appends to `current.jsonl` and bounds the folder: see app/core/sample_files.py. Here
 that file is closed, by a rename under the server's own lock, and every closed file is sent and removed. What cannot be
-sent stays for the next time; the same file has the same key, so that one that was sent and not removed is sent over it.
+sent stays for the next time; a file's key is its own, so none is there twice.
 """
 
 import fcntl
@@ -39,7 +39,7 @@ def ship(node: Node, cloud: Cloud) -> int:
             content = file.read_bytes()
         except FileNotFoundError:  # the oldest goes when the folder is full
             continue
-        cloud.upload(f"{node.keys['predictions']}{key(file)}", gzip.compress(content, mtime=0))
+        cloud.create(f"{node.keys['predictions']}{key(file)}", gzip.compress(content, mtime=0))
         file.unlink(missing_ok=True)
         shipped += 1
     return shipped

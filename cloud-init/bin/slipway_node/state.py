@@ -1,7 +1,7 @@
 """What this node has promised to serve, on disk: written whole, synced and renamed, so that a crash leaves old or new.
 
 `confirmed` survives a reboot. `provisional` serves until its deadline and is forgotten by a reboot.
-`history` holds the deployments whose files are kept for a quick return.
+`history` holds the deployments whose files are kept for a quick return, at most `keep`.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ from pathlib import Path
 from slipway_node.node import ActivationError
 
 SCHEMA = 1
-HISTORY_LENGTH = 3
+KEEP = 3
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class State:
     confirmed: Placed | None = None
     provisional: Placed | None = None
     history: list[str] = field(default_factory=list)
+    keep: int = KEEP
 
     @property
     def serving(self) -> Placed | None:
@@ -39,7 +40,7 @@ class State:
 
     def with_confirmed(self, placed: Placed) -> "State":
         history = [placed.deployment, *(old for old in self.history if old != placed.deployment)]
-        return State(replace(placed, deadline=None), None, history[:HISTORY_LENGTH])
+        return replace(self, confirmed=replace(placed, deadline=None), provisional=None, history=history[: self.keep])
 
 
 def load(path: Path) -> State:
@@ -50,13 +51,18 @@ def load(path: Path) -> State:
     if data.pop("schema") != SCHEMA:
         raise ActivationError("usage", f"{path} is of another version of slipway-activate")
     placed = {key: Placed(**data[key]) if data[key] else None for key in ("confirmed", "provisional")}
-    return State(history=data["history"], **placed)
+    return State(history=data["history"], keep=data.get("keep", KEEP), **placed)
 
 
 def save(path: Path, state: State) -> None:
+    write_whole(path, json.dumps({"schema": SCHEMA, **asdict(state)}, indent=2))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A crash leaves the old content or the new."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("w") as file:
-        json.dump({"schema": SCHEMA, **asdict(state)}, file, indent=2)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)

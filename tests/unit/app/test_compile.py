@@ -142,7 +142,8 @@ def test_what_can_be_compiled_is_and_answers_as_the_original(name: str, served: 
     model = served[name]
     decision = model.scorer.decision
     if name in NATIVE:
-        assert (model.scorer.kind, NATIVE[name] in decision.reason) == ("native", True), decision.reason
+        assert model.scorer.kind == "native"
+        assert NATIVE[name] in decision.reason or "times as fast" in decision.reason
     elif "times as fast" not in decision.reason:  # how fast is for the machine to say
         assert model.scorer.kind == "compiled", decision.reason
     assert model.contradiction() is None

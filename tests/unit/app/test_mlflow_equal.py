@@ -7,9 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +51,7 @@ def pair(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pai
     )
     try:
         found.ours.wait_ready(120)
-        _wait(found.theirs)
+        found.theirs.wait_ready(120, "/iris/ping")
         yield found
     finally:
         found.ours.end()
@@ -69,17 +67,6 @@ def scoring_server(folder: Path, models: Path) -> Server:
     with log.open("w") as stream:
         process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, text=True)
     return Server(process, socket, log)
-
-
-def _wait(server: Server) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert server.process.poll() is None, server.log.read_text()
-        with suppress(OSError):
-            if server.ask("GET", "/iris/ping")[0] == 200:
-                return
-        time.sleep(0.05)
-    raise AssertionError(server.log.read_text())
 
 
 @pytest.mark.parametrize(("model", "content", "content_type"), CASES.values(), ids=CASES)

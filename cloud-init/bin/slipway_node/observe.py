@@ -1,0 +1,186 @@
+"""What this node's serving slot did in a window of time, from three sources that do not trust each other.
+
+The slot's own counters say what it answered and how fast; Nginx's log, what callers got and what the fallback had to
+answer, for a server that dies counts nothing; systemd, whether it had to be started again.
+"""
+
+import http.client
+import json
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from slipway_node import fetch
+from slipway_node.activation import Activation
+from slipway_node.exercise import exercise
+from slipway_node.gate import UnixConnection, read_text
+from slipway_node.node import ActivationError, Node
+from slipway_node.slots import CURRENT, PREVIOUS
+from slipway_node.state import write_whole
+
+LOOK_SECONDS = 1.0
+OBVIOUS_FAILURES = 10
+"""As many failed requests, and half of all: waiting longer would only fail more."""
+OVERLOADED = "503"
+PROBES = ("/readyz", "/livez", "/metrics", "/version", "/ping", "/health")
+REQUESTS = "slipway_requests_total{"
+BUCKET = "slipway_request_duration_seconds_bucket{"
+EXITS = "slipway_worker_exits_total "
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Since the slot's server started. `buckets` are cumulative, by upper bound as the metrics have it."""
+
+    requests: float = 0
+    slot_errors: float = 0
+    exits: float = 0
+    buckets: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a window begins: the counts of a slot, and a place in the journal."""
+
+    deployment: str
+    slot: str
+    started: float
+    cursor: str
+    restarts: int
+    counts: Counts
+
+    @classmethod
+    def load(cls, node: Node) -> "Mark":
+        try:
+            data = json.loads(_file(node).read_text())
+        except FileNotFoundError:
+            raise ActivationError("nothing", "no window was begun here: `slipway-activate mark` first") from None
+        return cls(**{**data, "counts": Counts(**data["counts"])})
+
+    def save(self, node: Node) -> None:
+        write_whole(_file(node), json.dumps(asdict(self)))
+
+
+def mark(activation: Activation) -> Mark:
+    """Now, for the slot that serves. Raises `ActivationError` nothing when none does."""
+    serving, linked = activation.load().serving, activation.slots.linked(CURRENT)
+    if serving is None or linked != serving.slot:
+        raise ActivationError("nothing", "no deployment serves here")
+    return Mark(
+        serving.deployment,
+        serving.slot,
+        time.time(),
+        _journal_end(),
+        int(activation.slots.show(serving.slot)["NRestarts"]),
+        counts(activation.node, serving.slot),
+    )
+
+
+def observe(activation: Activation, since: Mark, seconds: float, least: int) -> dict[str, Any]:
+    """The window from `since` until `seconds` from now, sooner when the slot obviously fails. A slot that was asked
+    less than `least` times replays its examples; and each model's once in any case, which finds one that hangs."""
+    ending = time.monotonic() + seconds
+    while time.monotonic() < ending:
+        if _obvious(window := _window(activation, since)):
+            return {**window, "early": True}
+        time.sleep(min(LOOK_SECONDS, max(0.0, ending - time.monotonic())))
+    window = _window(activation, since)
+    manifest = fetch.read_manifest(activation.node, since.deployment)
+    if manifest is None or not manifest.models:
+        return window
+    replayed = exercise(activation.node, manifest, max(least - window["requests"], 2 * len(manifest.models)))
+    return {**_window(activation, since), "wrong": replayed["wrong"], "replayed": replayed}
+
+
+def _obvious(window: dict[str, Any]) -> bool:
+    failed = max(window["errors"] + window["rescued"], window["slot_errors"])
+    return bool(failed >= OBVIOUS_FAILURES and 2 * failed >= window["requests"])
+
+
+def _window(activation: Activation, since: Mark) -> dict[str, Any]:
+    now = counts(activation.node, since.slot)
+    seen = tally(_journal_since(since.cursor))
+    return {
+        "deployment": since.deployment,
+        "slot": since.slot,
+        "seconds": round(time.time() - since.started, 1),
+        "requests": int(max(_gained(now.requests, since.counts.requests), seen["requests"])),
+        "errors": seen["errors"],
+        "rescued": seen["rescued"],
+        "slot_errors": int(_gained(now.slot_errors, since.counts.slot_errors)),
+        "exits": int(_gained(now.exits, since.counts.exits)),
+        "restarts": int(activation.slots.show(since.slot)["NRestarts"]) - since.restarts,
+        "buckets": [[bound, _gained(n, since.counts.buckets.get(bound, 0))] for bound, n in now.buckets.items()],
+    }
+
+
+def _gained(now: float, before: float) -> float:
+    """A counter that is smaller than it was has begun again."""
+    return now - before if now >= before else now
+
+
+def counts(node: Node, slot: str) -> Counts:
+    """All zero for a server that does not answer: what it fails is in Nginx's log."""
+    try:
+        text = read_text(UnixConnection(node.socket(slot)), "/metrics")
+    except (OSError, http.client.HTTPException):
+        return Counts()
+    return parse(text)
+
+
+def parse(text: str) -> Counts:
+    """The slot's counters, summed over models and protocols, from Prometheus' text format."""
+    requests = errors = exits = 0.0
+    buckets: dict[str, float] = {}
+    for line in text.splitlines():
+        if line.startswith(REQUESTS):
+            value = float(line.rsplit(" ", 1)[1])
+            requests += value
+            status = _label(line, "status")
+            errors += value if status.startswith("5") and status != OVERLOADED else 0
+        elif line.startswith(BUCKET):
+            bound = _label(line, "le")
+            buckets[bound] = buckets.get(bound, 0) + float(line.rsplit(" ", 1)[1])
+        elif line.startswith(EXITS):
+            exits = float(line.removeprefix(EXITS))
+    return Counts(requests, errors, exits, buckets)
+
+
+def _label(line: str, name: str) -> str:
+    return line.partition(f'{name}="')[2].partition('"')[0]
+
+
+def tally(lines: list[str]) -> dict[str, int]:
+    """Predictions in Nginx's log: all, those answered with 5xx, and those that only the fallback answered."""
+    found = {"requests": 0, "errors": 0, "rescued": 0}
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if not isinstance(entry, dict) or entry.get("event") != "request" or entry.get("path") in PROBES:
+            continue
+        found["requests"] += 1
+        status = str(entry.get("status"))
+        if status.startswith("5"):
+            found["errors"] += status != OVERLOADED
+        elif f"/{PREVIOUS}" in str(entry.get("upstream")):
+            found["rescued"] += 1
+    return found
+
+
+def _journal_end() -> str:
+    argv = ["journalctl", "--quiet", "--lines=0", "--show-cursor"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    return done.partition("-- cursor: ")[2].strip()
+
+
+def _journal_since(cursor: str) -> list[str]:
+    subprocess.run(["journalctl", "--sync"], check=False)
+    argv = ["journalctl", "--quiet", "--output=cat", "--identifier=nginx_access", f"--after-cursor={cursor}"]
+    return subprocess.run(argv, capture_output=True, text=True, errors="replace", check=True).stdout.splitlines()
+
+
+def _file(node: Node) -> Any:
+    return node.state.with_name("mark.json")

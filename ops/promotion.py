@@ -1,0 +1,146 @@
+"""From models to the deployment that brings them and keeps everything else that is served.
+
+What stays is not asked for again while the release stays: both are immutable. With another release each kept model is
+asked anew, from the files in the bucket, because its run may be gone.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from contract import S3
+from ops import deployment, environments, release, requirements, resolution
+from ops.compiling import Subject
+from ops.deployment import MismatchError, Version
+from ops.errors import UserError
+from ops.node_python import Progress
+from ops.resolution import Wish
+from ops.run import run
+from ops.store import Store
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be served: these versions, and what else the fleet has, from this release."""
+
+    versions: tuple[Version, ...]
+    current: Manifest
+    release: str
+
+    @property
+    def kept(self) -> list[dict[str, Any]]:
+        named = {version.name for version in self.versions}
+        return [entry for entry in self.current["models"] if entry["name"] not in named]
+
+
+def plan(
+    at: Store, models: Sequence[str], release_digest: str | None, *, breaking: bool, progress: Progress = lambda _: None
+) -> Plan:
+    """Raises `UserError` for a model that is named twice, or not known."""
+    with tempfile.TemporaryDirectory() as folder:
+        current = at.deployment(at.pointer(), Path(folder))
+    if models:
+        progress("asking MLflow which versions these are")
+    versions = [replace(each, breaking=each.breaking or breaking) for each in map(deployment.resolve, models)]
+    names = [version.name for version in versions]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"{', '.join(twice)} is named more than once", "a deployment serves one version of a model")
+    return Plan(tuple(versions), current, release_digest or current["release"])
+
+
+def make(at: Store, wanted: Plan, progress: Progress = lambda _: None, *, build: bool = False) -> str:
+    """The id of the deployment. With `build`, a release that lacks what a model was logged with is replaced by a new
+    one that has it. Raises `UserError`; nothing is activated."""
+    try:
+        return compose(at, wanted, progress)
+    except MismatchError as mismatch:
+        if not build:
+            raise
+        progress(mismatch.message.splitlines()[0])
+    return compose(at, replace(wanted, release=release_for(at, wanted, progress)), progress)
+
+
+def release_for(at: Store, wanted: Plan, progress: Progress = lambda _: None) -> str:
+    """Builds and uploads the release that has what all these models were logged with, the kept ones too."""
+    with tempfile.TemporaryDirectory(prefix="slipway-wishes-") as folder:
+        wishes = {}
+        for number, version in enumerate(wanted.versions):
+            place = Path(folder) / str(number)
+            place.mkdir()
+            progress(f"fetching model {version.label}")
+            wishes[version.label] = _wishes(version.label, deployment.download(version, place))
+        for entry in wanted.kept:
+            label = f"{entry['name']}/{entry['version']}"
+            wishes[label] = _wishes(label, fetch(at, entry, Path(folder) / entry["digest"]))
+    built = resolution.build(wishes, progress)
+    progress("uploaded" if release.publish(at, built) else "the bucket has it already")
+    return built.digest
+
+
+def compose(at: Store, wanted: Plan, progress: Progress = lambda _: None) -> str:
+    """The deployment of the plan with its release, as it is. Raises `RefusedError`."""
+    same_release = wanted.release == wanted.current["release"]
+    named = {version.name: version for version in wanted.versions}
+    measured: dict[str, Any] = {}
+    entries = []
+    with tempfile.TemporaryDirectory(prefix="slipway-deployment-") as folder:
+        scratch = Path(folder)
+        scratch.chmod(0o755)  # what a model's code may read is read by another account
+        code = release.unpacked(at, wanted.release, progress)
+        for entry in wanted.current["models"]:
+            version = named.pop(entry["name"], None)
+            place = scratch / entry["digest"]
+            if same_release and (version is None or version.version == entry["version"]):
+                entries.append(entry)
+            elif version is None:
+                entries.append(again(at, entry, code, place, progress, measured=measured))
+            else:
+                made = deployment.make_entry(at, version, code, place, progress, measured=measured)
+                entries.append(made | {"default": entry["default"]})
+        for number, version in enumerate(named.values()):
+            made = deployment.make_entry(at, version, code, scratch / f"new-{number}", progress, measured=measured)
+            entries.append(made | {"default": not entries})
+    manifest = {"schema": deployment.SCHEMA, "release": wanted.release, "models": entries}
+    return deployment.publish(at, manifest, measured)
+
+
+def again(
+    at: Store, entry: dict[str, Any], code: Path, place: Path, progress: Progress, *, measured: dict[str, Any]
+) -> dict[str, Any]:
+    """The same version, with the answers that another release gives. Raises `RefusedError`."""
+    label = f"{entry['name']}/{entry['version']}"
+    files = fetch(at, entry, place)
+    _, conflicts = environments.fit(label, files, code)
+    if conflicts:
+        why = environments.refusal(conflicts)
+        raise MismatchError(entry["name"], why.message, why.hint)
+    known = None
+    if golden := entry.get("golden"):
+        known = place / "known" / "golden.json"
+        known.parent.mkdir()
+        known.write_text(json.dumps({key: golden[key] for key in ("input", "targets") if key in golden}))
+    subject = Subject(digest=entry["digest"], release=code.name, code=code, files=files, golden=known)
+    kept = {name: value for name, value in entry.items() if name not in ("compiled", "native")}
+    return kept | deployment.ask(at, label, subject, progress, measured=measured)
+
+
+def fetch(at: Store, entry: dict[str, Any], place: Path) -> Path:
+    """The files of a model that is deployed, from the bucket, in the new folder `place`."""
+    files = place / "files"
+    files.mkdir(parents=True)
+    at.get(f"{S3.models}{entry['digest']}.tar", place / "archive")
+    run(["tar", "--extract", "--no-same-owner", "--file", place / "archive", "--directory", files])
+    return files
+
+
+def _wishes(label: str, files: Path) -> Wish:
+    """What an index is to be asked for. Raises `UserError` for what none can have."""
+    wanted = requirements.read(files)
+    if wanted.refused:
+        raise environments.refusal([environments.Conflict(why, repr(line), label, "") for line, why in wanted.refused])
+    return Wish([*map(requirements.text, wanted.requirements)], [*map(requirements.text, wanted.constraints)])

@@ -1,0 +1,78 @@
+"""Reads the journals of nodes over ssh: all at once and in order of time, or as they are written."""
+
+import queue
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+from ops import journal, remote
+from ops.errors import UserError
+from ops.inventory import Access
+from ops.journal import Entry
+from ops.nodes import Node
+
+SECONDS = 60.0
+
+
+def choose(found: Sequence[Node], wanted: str | None) -> list[Node]:
+    """The serving nodes, or those whose name or id is, or begins or ends, as `wanted` says. Raises `UserError`."""
+    if wanted is None:
+        chosen = [node for node in found if node.role == "serving"]
+    else:
+        exact = [node for node in found if wanted in (node.id, node.name)]
+        chosen = exact or [
+            node for node in found if wanted == node.role or node.id.startswith(wanted) or node.id.endswith(wanted)
+        ]
+    if not chosen:
+        names = ", ".join(node.name for node in found) or "none"
+        raise UserError(f"there is no node {wanted or 'that serves'}", f"the stack's nodes: {names}")
+    return chosen
+
+
+def read(
+    nodes: Sequence[Node], access: Access, since: str, count: int, request_id: str | None
+) -> tuple[list[Entry], dict[str, str]]:
+    """The newest lines of all nodes by time, and by name why a node gave none."""
+    entries: list[Entry] = []
+    silent: dict[str, str] = {}
+    for role in sorted({node.role for node in nodes}):
+        those = [node for node in nodes if node.role == role]
+        words = journal.command(role, since, None if request_id else count, follow=False, request_id=request_id)
+        for node, answer in zip(those, remote.ask_all(those, access, words, SECONDS).values(), strict=True):
+            found = [entry for line in answer.output.splitlines() if (entry := journal.parse(line, node.id))]
+            entries += found
+            # journalctl ends with 1 when --grep finds nothing, and says nothing.
+            if answer.error and not answer.error.startswith("exit status"):
+                silent[node.name] = answer.error
+    if request_id:
+        entries = [entry for entry in entries if journal.of_request(entry, request_id)]
+    return sorted(entries, key=lambda entry: entry.time)[-count:], silent
+
+
+def follow(nodes: Sequence[Node], access: Access, since: str, request_id: str | None) -> Iterator[Entry]:
+    """Lines as they are written, until every node has closed its end or the caller stops."""
+    lines: queue.Queue[tuple[Node, str | None]] = queue.Queue()
+
+    def pump(node: Node, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put((node, line))
+        lines.put((node, None))
+
+    with ExitStack() as stack:
+        for node in nodes:
+            words = journal.command(node.role, since, None, follow=True, request_id=request_id)
+            argv = remote.command(node, access, words)
+            process = stack.enter_context(
+                subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace")
+            )
+            stack.callback(process.terminate)
+            threading.Thread(target=pump, args=(node, process), daemon=True).start()
+        open_ends = len(nodes)
+        while open_ends:
+            node, line = lines.get()
+            if line is None:
+                open_ends -= 1
+            elif (entry := journal.parse(line, node.id)) and (not request_id or journal.of_request(entry, request_id)):
+                yield entry

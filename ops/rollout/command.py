@@ -1,0 +1,129 @@
+"""`python -m ops rollout …`: the steps of a rollout that are not Ansible's. Playbooks call them; people need not."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from ops import store
+from ops.errors import UserError, reported
+from ops.rollout import begin as beginning
+from ops.rollout import ending, keeper, reach, settings, wanted
+from ops.rollout.history import Kind
+from ops.rollout.judge import Verdict, Window, judge
+from ops.rollout.lock import Lock, LostError
+from ops.rollout.verify import verify
+
+NOTHING = "no serving node runs"
+
+
+@click.group("rollout")
+def main() -> None:
+    """Steps of a rollout, for the playbooks."""
+
+
+@main.command()
+@click.option("--deployment", metavar="ID")
+@click.option("--model", "models", multiple=True, metavar="NAME@ALIAS|NAME/VERSION")
+@click.option("--release", metavar="SHA256")
+@click.option("--back", is_flag=True, help="A rollback: to ID, or to what was served before.")
+@click.option("--by", help="Who rolls, for the lock and the history.")
+@click.option("--reason", help="Why, likewise.")
+@click.option("--check", is_flag=True, help="Say what would change; hold nothing, make nothing.")
+def begin(
+    *,
+    deployment: str | None,
+    models: tuple[str, ...],
+    release: str | None,
+    back: bool,
+    by: str | None,
+    reason: str | None,
+    check: bool,
+) -> None:
+    """Takes the lock and prints what is to be rolled out, as JSON."""
+    with reported("slipway rollout"):
+        at, bounds, wish = store.current(), settings.current(), wanted.Wish(deployment or None, models, release or None)
+        nodes = [node for node in reach.current().nodes() if node.state == "running"]
+        if not nodes:
+            raise UserError(NOTHING, "is the stack up? `python -m ops.inventory` lists its nodes")
+        beginning.refuse_if_locked(at)
+        kind, why = (Kind.ROLLBACK, "rollback") if back else (Kind.DEPLOY, wish.reason)
+        target = beginning.target_of_rollback(at, wish.deployment) if back else wish.deployment
+        if check:
+            target = wanted.existing(at, target) if target else None
+            _print(beginning.as_facts(beginning.plan(at, bounds, nodes, target, kind=kind)))
+            return
+        if not back:
+            target, why = wanted.make(at, wish, bounds, _say)
+        assert target is not None
+        rollout = beginning.begin(
+            at,
+            bounds,
+            nodes,
+            target,
+            kind=kind,
+            by=by or beginning.operator(),
+            reason=reason or why,
+            controller=keeper.controller(),
+        )
+        _print(beginning.as_facts(rollout))
+
+
+@main.command("judge")
+def judge_() -> None:
+    """Reads {"candidates": [window], "others": [window]} and says whether the candidate may stay."""
+    with reported("slipway rollout"):
+        given = json.load(sys.stdin)
+        candidates, others = ([Window.read(each) for each in given[side]] for side in ("candidates", "others"))
+        found = judge(candidates, others, settings.current())
+        if found.verdict is Verdict.BAD:
+            raise UserError("; ".join(found.reasons))
+        _print({"verdict": found.verdict, "reasons": found.reasons})
+
+
+@main.command()
+@click.argument("rollout")
+def commit(rollout: str) -> None:
+    """Moves the pointer."""
+    with reported("slipway rollout"):
+        ending.commit(store.current(), rollout)
+
+
+@main.command()
+@click.argument("rollout")
+@click.option("--why", default="", help="For the history.")
+def back(rollout: str, why: str) -> None:
+    """Brings the fleet back to what it served before, ends the rollout, and fails with the reason."""
+    with reported("slipway rollout"):
+        record = ending.back(store.current(), reach.current(), rollout, why.partition("\n")[0])
+        serves = f"every node serves {record.previous}"
+        raise UserError(
+            f"deployment {record.deployment} is {record.outcome}, {serves}: {record.why}", "`slipway history`"
+        )
+
+
+@main.command()
+@click.argument("rollout")
+def end(rollout: str) -> None:
+    """Waits until every node that exists now serves the deployment, writes the history and releases the lock."""
+    with reported("slipway rollout"):
+        at, fleet = store.current(), reach.current()
+        lock = Lock(at)
+        try:
+            verify(fleet, lock.renew(rollout).deployment, lambda: lock.renew(rollout))
+        except LostError:
+            raise
+        except UserError as error:
+            ending.end(at, fleet, rollout, error.message)
+            raise
+        record = ending.end(at, fleet, rollout)
+        _print({"outcome": record.outcome, "seconds": record.seconds, "nodes": record.nodes})
+
+
+def _print(content: dict[str, Any]) -> None:
+    print(json.dumps(content))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

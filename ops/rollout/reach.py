@@ -1,0 +1,124 @@
+"""`slipway-activate` on every serving node at once, by plain ssh: for what must work when no playbook runs any more.
+
+Reaches nodes as the inventory does: the same addresses, the same pinned host keys.
+"""
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+
+from contract import ACTIVATE_EXIT, PATHS
+from ops import hostkeys
+from ops.errors import UserError
+from ops.inventory import USER, Access, ssh_arguments
+from ops.nodes import Node, nodes
+from ops.run import CommandError, Result, run
+
+AT_ONCE = 10
+"""An EC2 Instance Connect Endpoint admits 20 connections, and a playbook may have ten."""
+SECONDS = 90.0
+PAUSE_SECONDS = 1.0
+UNREACHED = 255
+"""ssh's own exit status, and here also that of a node that has shown no host key yet."""
+SETTLED = (ACTIVATE_EXIT.ok, ACTIVATE_EXIT.nothing)
+
+Answers = Mapping[str, Result]
+"""By the name of the node."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The serving nodes of a stack, as they are when they are asked for."""
+
+    access: Access
+
+    def nodes(self) -> list[Node]:
+        """Those that run or are about to."""
+        return [node for node in nodes(self.access.stack) if node.role == "serving" and node.state in RUNNING]
+
+    def everywhere(self, *words: str, among: Sequence[Node] | None = None) -> Answers:
+        """What `slipway-activate words…` says on each node, all at once. Never raises for a node that fails."""
+        asked = self.nodes() if among is None else list(among)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return dict(
+                zip((node.name for node in asked), pool.map(lambda node: self._on(node, words), asked), strict=True)
+            )
+
+    def patiently(self, *words: str, seconds: float = SECONDS, turn: Callable[[], object] = lambda: None) -> Answers:
+        """The same, again on those nodes where another activation is under way, until that has ended."""
+        ending = time.monotonic() + seconds
+        answers = dict(self.everywhere(*words))
+        while busy := [name for name, answer in answers.items() if answer.returncode == ACTIVATE_EXIT.busy]:
+            if time.monotonic() > ending:
+                break
+            turn()
+            time.sleep(PAUSE_SECONDS)
+            answers |= self.everywhere(*words, among=[node for node in self.nodes() if node.name in busy])
+        return answers
+
+    def statuses(self) -> dict[str, dict[str, Any] | None]:
+        """What each node says of itself; None for one that does not answer."""
+        return {name: status(answer) for name, answer in self.everywhere("status", "--json").items()}
+
+    def _on(self, node: Node, words: Sequence[str]) -> Result:
+        try:
+            self._pin(node)
+            argv = [
+                *ssh(node, self.access),
+                shlex.join(["sudo", "--non-interactive", f"{PATHS.bin}/slipway-activate", *words]),
+            ]
+            return run(argv, check=False, timeout_seconds=SECONDS)
+        except CommandError as error:
+            return error.result
+        except UserError as error:
+            return Result("", error.message, UNREACHED)
+
+    def _pin(self, node: Node) -> None:
+        folder = self.access.known_hosts
+        if hostkeys.pinned(folder, node.id):
+            return
+        if not hostkeys.pin(folder, node.id, hostkeys.console_output(boto3.client("ec2"), node.id)):
+            raise UserError(f"{node.name} has shown no host key yet")
+
+
+RUNNING = ("pending", "running")
+
+
+def current() -> Fleet:
+    """The fleet of the stack that the environment names."""
+    return Fleet(Access.from_environment())
+
+
+def ssh(node: Node, access: Access) -> list[str]:
+    """The command that reaches a node, as Ansible would build it."""
+    key = ["-i", str(access.key)] if access.key else []
+    options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5"]
+    return ["ssh", *options, *shlex.split(ssh_arguments(node, access)), *key, f"{USER}@{node.id}"]
+
+
+def status(answer: Result) -> dict[str, Any] | None:
+    try:
+        found = json.loads(answer.stdout)
+    except ValueError:
+        return None
+    return found if answer.ok and isinstance(found, dict) else None
+
+
+def unsettled(answers: Answers) -> list[str]:
+    """The nodes that did not do as told, each with its reason."""
+    return [f"{name}: {reason(answer)}" for name, answer in answers.items() if answer.returncode not in SETTLED]
+
+
+def reason(answer: Result) -> str:
+    """The last word of slipway-activate, or of ssh."""
+    lines = answer.stderr.strip().splitlines() or [f"exit status {answer.returncode}"]
+    try:
+        return str(json.loads(lines[-1])["message"])
+    except (ValueError, KeyError, TypeError):
+        return lines[-1]

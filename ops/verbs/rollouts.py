@@ -1,0 +1,113 @@
+"""`slipway promote` and `slipway rollback`: the playbooks that a person would run, and what came of them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from ops import cache, candidate, promotion, store, terminal
+from ops.delivery import watcher
+from ops.errors import UserError, reported
+from ops.follow import follow
+from ops.rollout import settings
+from ops.rollout.history import History
+from ops.run import CommandError
+from ops.steps import Steps
+from ops.store import Store
+from ops.verbs.common import json_option, verb
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = "NAME@ALIAS|NAME/VERSION…"
+
+
+@verb(
+    "promote",
+    "slipway promote diabetes@champion",
+    "slipway promote diabetes/4 iris@champion",
+    "slipway promote --release 3f0c…           the models as they are, with other server code",
+    "slipway promote diabetes@champion --build  with a release made for it, if it needs one",
+)
+@click.argument("models", nargs=-1, metavar=MODELS)
+@click.option("--release", "release_digest", metavar="SHA256", help="Another server release than the fleet's.")
+@click.option("--build", is_flag=True, help="Build a release, where the model was logged with what this one has not.")
+@click.option("--breaking", is_flag=True, help="The models may break the callers of the versions before them.")
+@click.option("--reason", help="For the history.")
+@json_option
+def promote(
+    *,
+    models: tuple[str, ...],
+    release_digest: str | None,
+    build: bool,
+    breaking: bool,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Rolls out these models and keeps everything else that is served.
+
+    Makes the deployment and runs playbooks/deploy.yml: all nodes serve it at the end, or all serve what they served.
+    """
+    if not models and not release_digest:
+        raise click.UsageError(f"name what to promote: {MODELS}, or --release SHA256")
+    with reported("slipway promote"):
+        at, steps = store.current(), Steps()
+        with steps.step("deployment") as step:
+            plan = promotion.plan(at, models, release_digest, breaking=breaking, progress=step.say)
+            build = build or settings.current().build_releases
+            made = promotion.make(at, plan, step.say, build=build)
+            step.done(made)
+        for note in candidate.unchecked(at.manifest(made)):
+            steps.line(f"     not checked: {note}")
+        why = reason or " ".join(["promote", *models, *([f"release {release_digest[:12]}"] if release_digest else [])])
+        _roll(at, steps, "deploy.yml", {"deployment": made, "reason": why}, as_json)
+
+
+@verb("rollback", "slipway rollback", "slipway rollback 3f2a9c1b7d20")
+@click.argument("deployment_id", required=False, metavar="[ID]")
+@click.option("--reason", help="For the history.")
+@json_option
+def rollback(deployment_id: str | None, reason: str | None, as_json: bool) -> None:
+    """Brings every node back to the deployment before, or to ID: all at once, by playbooks/rollback.yml."""
+    with reported("slipway rollback"):
+        at = store.current()
+        extra = {"deployment": deployment_id, "reason": reason}
+        _roll(at, Steps(), "rollback.yml", {key: value for key, value in extra.items() if value}, as_json)
+
+
+def _roll(at: Store, steps: Steps, playbook: str, extra: Mapping[str, str], as_json: bool) -> None:
+    """Runs the playbook with its headings as progress, and tells what the history says of it."""
+    log = cache.folder("log") / f"{playbook.removesuffix('.yml')}.log"
+    before = next(iter(History(at).newest_first()), None)
+    with steps.step(playbook.removesuffix(".yml")) as step:
+        try:
+            follow(command(playbook, extra), watcher(step.say), log=log, cwd=ROOT, env=environment())
+        except CommandError as error:
+            reason = _why(at, before.rollout if before else "", log) or error.message
+            raise UserError(reason, "`slipway status` shows what serves, `slipway history` what was tried") from error
+        step.done(f"deployment {at.pointer()}")
+    record = next(iter(History(at).newest_first()), None)
+    if as_json:
+        terminal.as_json({"deployment": at.pointer(), "rollout": record})
+
+
+def command(playbook: str, extra: Mapping[str, str]) -> list[str]:
+    words: Sequence[str] = [word for key, value in extra.items() for word in ("-e", f"{key}={_quoted(value)}")]
+    return ["ansible-playbook", f"playbooks/{playbook}", *words]
+
+
+def environment() -> dict[str, str]:
+    """Ansible finds its configuration by this only, where no `.slipway/env` was read."""
+    return {} if "ANSIBLE_CONFIG" in os.environ else {"ANSIBLE_CONFIG": str(ROOT / "playbooks" / "ansible.cfg")}
+
+
+def _quoted(value: str) -> str:
+    """As `-e` takes a value with spaces."""
+    return "'" + value.replace("'", '"') + "'" if " " in value else value
+
+
+def _why(at: Store, before: str, log: Path) -> str:
+    """What the history says, if this rollout came as far as that."""
+    record = next(iter(History(at).newest_first()), None)
+    if record is None or record.rollout == before or not record.why:
+        return ""
+    return f"{record.outcome}: {record.why} (all that Ansible said is in {log})"

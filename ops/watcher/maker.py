@@ -1,0 +1,43 @@
+"""Makes a deployment for the watcher, in a process of its own that ends: `python3 -m ops.watcher.maker NAME/VERSION…`.
+
+Only this one imports mlflow. Its last line is JSON: `{"id": …}`, or `{"refused": reason, "model": name}` for what will
+not be better tomorrow. Anything else that it prints is trouble, which may pass. Without a model it fetches the current
+release, so that the first wish need not wait for that.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from ops import deployment, release, store
+from ops.errors import reported
+from ops.watcher.events import say
+
+KEPT_RELEASES = 2
+
+
+def main(models: list[str]) -> None:
+    at = store.current()
+    with reported("slipway-watcher"):
+        if not models:
+            with tempfile.TemporaryDirectory() as folder:
+                digest = at.deployment(at.pointer(), Path(folder))["release"]
+            release.unpacked(at, digest, _say)
+            release.prune(KEPT_RELEASES)
+            print(json.dumps({"release": digest}))
+            return
+        try:
+            made = deployment.make(at, models, progress=_say)
+        except deployment.RefusedError as refusal:
+            print(json.dumps({"refused": refusal.message, "model": refusal.model}))
+            return
+        print(json.dumps({"id": made}))
+
+
+def _say(text: str) -> None:
+    say("making", step=text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
