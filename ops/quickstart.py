@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,
-        help="for test: lint, unit, program, moto, machines; for bench-up: how many runs; for bench and gameday: their options",
+        help="for test: lint, unit, program, moto, machines; for bench-up: how many runs; for others: their options",
     )
     arguments = parser.parse_args()
     interruptible()
