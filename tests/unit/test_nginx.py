@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ def rendered(folder: Path) -> Path:
         if file.path.startswith("/etc/nginx/"):
             place = folder / file.path.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(re.sub(r"(/etc/nginx/|/run/nginx)", rf"{folder}\1", file.content))
-    (folder / "run").mkdir(exist_ok=True)
+            place.write_text(re.sub(r"(/etc/nginx/|/run/nginx|/run/slipway)", rf"{folder}\1", file.content))
+    (folder / "run" / "slipway").mkdir(parents=True, exist_ok=True)
     return folder / "etc/nginx/nginx.conf"
 
 
@@ -69,7 +70,9 @@ def served(folder: Path) -> Iterator[Path]:
     listen = re.compile(r"listen \S+ default_server[^;]*;")
     assert len(listen.findall(site.read_text())) == 1
     site.write_text(listen.sub(f"listen unix:{address};", site.read_text()))
-    main.write_text(re.sub(r"error_log \S+ warn", f"error_log {folder}/error.log warn", main.read_text()))
+    main.write_text(main.read_text().replace("user www-data;", "user root;"))  # pytest's folders are nobody else's
+    for file in (main, site):
+        file.write_text(re.sub(r"error_log \S+ (\w+)", rf"error_log {folder}/error.log \1", file.read_text()))
     assert nginx
     process = subprocess.Popen([nginx, "-c", str(main), "-g", "daemon off;"], stderr=subprocess.DEVNULL)
     until(lambda: address.exists() or process.poll() is not None, "Nginx listens")
@@ -98,6 +101,27 @@ def test_a_node_without_a_slot_is_not_ready_and_that_is_no_error_of_nginx(addres
     assert answer.startswith("HTTP/1.1 503")
     assert json.loads(answer.partition("\r\n\r\n")[2])["status"] == "not ready"
     assert "current.sock" not in (address.parent / "error.log").read_text()
+
+
+@needs_nginx
+def test_a_node_with_a_slot_is_as_ready_as_the_slot_says(address: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as slot:
+        slot.bind(str(address.parent / "run/slipway/a.sock"))
+        slot.listen()
+        (address.parent / "run/slipway/current.sock").symlink_to("a.sock")
+        answering = threading.Thread(target=answer_once, args=(slot,))
+        answering.start()
+        answer = asked(address, "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        answering.join(10)
+    assert answer.startswith("HTTP/1.1 200")
+    assert answer.endswith("ready")
+
+
+def answer_once(slot: socket.socket) -> None:
+    connection, _ = slot.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready")
 
 
 @needs_nginx
