@@ -30,12 +30,17 @@ def check(parsed: dict[str, Any], schema: Schema | None) -> None:
         return
     for row, name, value in _cells(parsed, names, bounds):
         if type(value) in (int, float) and not bounds[name][0] <= value <= bounds[name][1]:
-            low, high = bounds[name]
-            what = f"{value:.20g}" if isinstance(value, float) or abs(value) < 10**20 else "a larger number"
+            low, high = map(_written, bounds[name])
             kind = schema.input_types_dict()[name].name
             raise BadInputError(
-                f"row {row} has {what} in the column {name!r}, expected {low:.20g} to {high:.20g}: its type is {kind}"
+                f"row {row} has {_written(value)} in the column {name!r}, expected {low} to {high}: its type is {kind}"
             )
+
+
+def _written(number: float) -> str:
+    if isinstance(number, float):
+        return f"{number:.9g}"
+    return str(number) if abs(number) < 10**20 else "a larger number"
 
 
 def _cells(parsed: dict[str, Any], names: list[str], wanted: dict[str, Bounds]) -> Iterator[tuple[int, str, Any]]:

@@ -44,6 +44,7 @@ SERVING_MAY = [
 SERVING_MUST_NOT = [
     ("s3:PutObject", f"{BUCKET}/nodes/x.tar.gz"),
     ("s3:PutObject", f"{BUCKET}/models/x.tar"),
+    ("s3:PutObject", f"{BUCKET}/predictions/x.jsonl.gz"),
     ("s3:DeleteObject", f"{BUCKET}/deployments/x.json"),
     ("s3:GetObject", f"{BUCKET}/mlflow/1/x"),
     ("s3:GetObject", f"{BUCKET}/rollouts/lock.json"),
