@@ -35,13 +35,13 @@ def expected(folder: Path, golden: Path | None = None, measured: dict[str, float
     from app.core.model import load_folder
 
     if not (folder / EXAMPLE).is_file():
-        raise NoAnswerError(f"{folder} has no {EXAMPLE}: log the model with input_example=… and a signature")
+        raise NoAnswerError(f"it has no {EXAMPLE}: log the model with input_example=… and a signature")
     given = json.loads((folder / EXAMPLE).read_text())
     known = _golden(golden) if golden else {}
     try:
         model = load_folder(folder)
     except Exception as error:  # loading runs the model's own code
-        raise NoAnswerError(f"the model in {folder} does not load: {type(error).__name__}: {error}") from None
+        raise NoAnswerError(f"it does not load: {type(error).__name__}: {error}") from None
     answered = {"input": given, "output": _answer(model, given, "input example"), "tolerance": TOLERANCE}
     if measured is not None:
         measured["row_ms"] = _milliseconds(model, first_row(given), "input example")

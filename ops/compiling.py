@@ -23,6 +23,7 @@ Mode = Literal["auto", "never"]
 SECONDS = 120.0
 FILE = "model.onnx"
 EXPLAINED = 300
+NEVER = "its deployment was made with --compile never"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +49,25 @@ def decide(at: Store, subject: Subject, scratch: Path, mode: Mode = "auto") -> d
     `scratch` is an empty folder. Raises `UserError` when the bucket cannot be reached, never for the model's sake.
     """
     if mode == "never":
-        return {"native": {"reason": "its deployment was made with --compile never"}}
+        return {"native": {"reason": NEVER}}
     place = scratch / "decision.json"
     if not at.has(subject.key):
         found = convert(subject)
         if "failed" in found:
-            return {"native": {"reason": found["failed"]}}
+            return {"native": {"reason": found["failed"], "undecided": True}}
         if model := found.pop("model"):
             found["digest"] = _ship(at, base64.b64decode(model), scratch)
         at.put(subject.key, canonical.json_bytes(found))
     at.get(subject.key, place)  # what somebody else decided meanwhile stands
     return entry(json.loads(place.read_bytes()))
+
+
+def stands(entry: dict[str, Any], mode: Mode) -> bool:
+    """Whether what an entry of a manifest says of this is what would be decided again."""
+    native = entry.get("native")
+    if mode == "never":
+        return native is not None
+    return "compiled" in entry or (native is not None and native["reason"] != NEVER and not native.get("undecided"))
 
 
 def convert(subject: Subject) -> dict[str, Any]:

@@ -61,8 +61,8 @@ def make(
     """Makes the deployment of exactly these models (`name@alias` or `name/version`, the first is the default).
 
     The release is the one that the fleet has now unless another is given. A version that the fleet has with that very
-    release is taken over as it is: both are immutable. Returns the deployment's id; making the same one again changes
-    nothing. Raises `UserError`.
+    release is taken over as it is, both being immutable, unless compiling it was left undecided or is wanted otherwise.
+    Returns the deployment's id; making the same one again changes nothing. Raises `UserError`.
     """
     versions = [replace(each, breaking=each.breaking or breaking) for each in map(resolve, models)]
     with tempfile.TemporaryDirectory(prefix="slipway-deployment-") as folder:
@@ -79,8 +79,9 @@ def make(
         for number, version in enumerate(versions):
             place = scratch / str(number)
             entry = known.get((version.name, version.version))
-            entry = entry or make_entry(at, version, code, place, progress, measured=measured, mode=mode)
-            entries.append(entry | {"default": number == 0})
+            if entry is None or not compiling.stands(entry, mode):
+                entry = make_entry(at, version, code, place, progress, measured=measured, mode=mode)
+            entries.append(entry | {"default": number == 0} | ({"alias": version.alias} if version.alias else {}))
     return publish(at, {"schema": SCHEMA, "release": digest, "models": entries}, measured)
 
 

@@ -55,7 +55,7 @@ def clean() -> int:
 
 def test(tiers: Sequence[str]) -> int:
     this = host.this_host()
-    setup.setup(Steps(), machines=this.can_be_root)
+    setup.setup(Steps(), machines=this.can_be_root, more=APT.gameday if this.can_be_root else [])
     return in_venv(["ops.checks", *tiers], root=False)
 
 
@@ -73,6 +73,12 @@ def bench(words: Sequence[str]) -> int:
     """Needs no root: nothing of it is a machine."""
     setup.setup(Steps(), machines=False, more=APT.bench)
     return in_venv(["tests.bench.serving", *words], root=False)
+
+
+def gameday(words: Sequence[str]) -> int:
+    needs_root("make gameday")
+    setup.setup(Steps(), more=APT.gameday)
+    return in_venv(["tests.gameday", *words], root=True)
 
 
 def release() -> int:
@@ -125,7 +131,7 @@ def main() -> None:
     parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,
-        help="for test: lint, unit, program, moto, machines; for bench-up: how many runs; for bench: its options",
+        help="for test: lint, unit, program, moto, machines; for bench-up: how many runs; for others: their options",
     )
     arguments = parser.parse_args()
     interruptible()
@@ -145,7 +151,12 @@ def perform(verb: str, words: Sequence[str]) -> int:
 
 
 LOCKED: dict[str, Callable[[], int]] = {"up": up, "down": down, "clean": clean}
-WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {"test": test, "bench": bench, "bench-up": bench_up}
+WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "test": test,
+    "bench": bench,
+    "bench-up": bench_up,
+    "gameday": gameday,
+}
 PLAIN: dict[str, Callable[[], int]] = {
     "lint": lint,
     "release": release,

@@ -23,20 +23,17 @@ from app.core.inputs import ROWS_AT_MOST
 # From here on, an integer in JSON and a 64-bit float need not be the same number.
 EXACT = float(2**53)
 
-_INTEGERS = frozenset({int})
 _TYPES: dict[DataType, frozenset[type]] = {
     DataType.double: frozenset({float, int}),
     DataType.float: frozenset({float, int}),
-    DataType.long: _INTEGERS,
-    DataType.integer: _INTEGERS,
+    DataType.long: frozenset({int}),
+    DataType.integer: frozenset({int}),
     DataType.boolean: frozenset({bool}),
     DataType.string: frozenset({str}),
 }
 _LIMITS = {DataType.double: EXACT, DataType.float: EXACT, DataType.long: EXACT, DataType.integer: float(2**31)}
 
 _MATRIX = frozenset({DataType.double, DataType.integer, DataType.boolean})  # 64-bit floats hold them as they are
-
-_LISTS = frozenset({list})
 
 Rows = Sequence[Sequence[Any]]
 
@@ -182,7 +179,7 @@ def _no_key_twice(body: bytes, keys: int, table: Table) -> bool:
 
 
 def _is_lists(data: Any) -> bool:
-    return type(data) is list and _LISTS.issuperset(map(type, data))
+    return type(data) is list and set(map(type, data)) <= {list}
 
 
 def _fit(values: Sequence[Any], types: frozenset[type], limit: float | None) -> bool:

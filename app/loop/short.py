@@ -5,22 +5,15 @@ through to Flask before anything has happened, and so does the rendering of ever
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any
 from urllib.parse import quote
 
-import numpy
-
-from app.core import plain, rows
+from app.core import plain
 from app.core.batch import Call, Timings
 from app.core.deployment import ModelVersion
 from app.core.errors import OverloadedError
-from app.core.inputs import Input
-from app.core.model import render
 from app.core.plain import Layout, Table
 from app.core.serving import Serving
 from app.http.access import milliseconds, request_id
@@ -29,13 +22,13 @@ from app.loop.journal import Journal, Line
 from app.loop.mailbox import Mailbox
 from app.loop.message import Answer, Request, header_lines
 from app.loop.refusal import refusal
+from app.loop.rendered import rendered
 from contract import HEADERS
 
 Parse = Callable[[bytes, Layout], Table | None]
 
 JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 REQUEST_ID = HEADERS.request_id.encode()
-PLAIN_KINDS = "fiubU"  # of NumPy: what json writes as MLflow's encoder does
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,34 +170,3 @@ def plain_id(request: Request) -> str | None:
     if not is_json:
         return None
     return request_id(given.decode("latin-1"))
-
-
-def rendered(call: Call, spoken: str) -> bytes:
-    """The body of the answer. Raises ModelFailedError for what JSON cannot hold."""
-    predictions = call.predictions
-    if spoken == "mlflow":
-        return written(predictions)
-    if not is_finite(predictions) or (call.labelled and not is_finite(call.probabilities)):
-        labels = call.lane.labels if call.labelled else None
-        return rows.answer(predictions, None if labels is None else (labels, call.probabilities)).encode()
-    if not call.labelled:
-        return written(predictions)
-    more = {"classes": call.lane.labels, "probabilities": call.probabilities.tolist()}
-    return json.dumps({"predictions": predictions.tolist(), **more}).encode()
-
-
-def written(predictions: Any) -> bytes:
-    """As `render` writes it; an array of plain values needs no encoder's help for that."""
-    if not isinstance(predictions, numpy.ndarray) or predictions.dtype.kind not in PLAIN_KINDS:
-        return render(predictions, Input(None, None)).encode()
-    values = predictions.tolist()
-    if len(values) == 1 and type(values[0]) is float and isfinite(values[0]):
-        return b'{"predictions": [%b]}' % repr(values[0]).encode()
-    return json.dumps({"predictions": values}).encode()
-
-
-def is_finite(values: Any) -> bool:
-    """An array of plain values that JSON holds as they are."""
-    if not isinstance(values, numpy.ndarray) or values.dtype.kind not in PLAIN_KINDS:
-        return False
-    return values.dtype.kind != "f" or bool(numpy.isfinite(values).all())

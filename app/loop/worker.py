@@ -30,6 +30,8 @@ GARBAGE = (20_000, 20, 50)  # a request leaves no cycles: Python's own 700 would
 
 
 class Worker(Base):  # type: ignore[misc]
+    alive: bool
+
     def __init__(self, *arguments: Any) -> None:
         """In the master, before the fork."""
         super().__init__(*arguments)

@@ -12,7 +12,7 @@ from localcloud.state import CHECKOUT
 from ops import example
 from ops.environment import UNSET
 from ops.errors import interruptible, reported
-from tests.gameday import fleet_rows, model_rows, outage_rows  # noqa: F401  # each adds its rows
+from tests.gameday import controller_rows, fleet_rows, model_rows, outage_rows, release_rows  # noqa: F401  # each adds its rows
 from tests.gameday.day import Day
 from tests.gameday.play import Verdict, play, table
 from tests.gameday.rows import ROWS

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -120,9 +119,7 @@ class Day:
         """Waits until every node serves this version, and nothing is under way."""
 
         def serves() -> bool:
-            with tempfile.TemporaryDirectory() as folder:
-                manifest = self.live.store.deployment(self.pointer, Path(folder))
-            return any(each["name"] == MODEL and each["version"] == version for each in manifest["models"])
+            return any(each["name"] == MODEL and each["version"] == version for each in self.manifest()["models"])
 
         until(serves, f"the fleet serves version {version}", seconds)
         self.settled()
@@ -178,6 +175,10 @@ class Day:
     def pointer(self) -> str:
         return self.live.store.pointer()
 
+    def manifest(self) -> dict[str, Any]:
+        """What the pointer's deployment is."""
+        return self.live.store.manifest(self.pointer)
+
     def served(self) -> dict[str, str | None]:
         """The deployment that each serving node serves."""
         return {node.id: self.live.activation(node)["serving"] for node in self.live.nodes("serving")}
@@ -194,6 +195,10 @@ class Day:
         found = until(one, f"every node serves the pointer's deployment: {self.served()}", seconds)
         self.live.until_whole("serving")
         return found
+
+    def sized(self, count: int) -> None:
+        """Waits until the fleet has so many nodes, all in service."""
+        until(lambda: len(self.live.whole("serving")) == count, f"{count} nodes are in service", SETTLE_SECONDS)
 
     def right(self) -> dict[str, float]:
         """What each deployment that there is answers to the load's row."""

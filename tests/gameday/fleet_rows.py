@@ -5,7 +5,6 @@ import boto3
 from tests.gameday.day import Day, until_line
 from tests.gameday.fleet import first, reboot_through_standby
 from tests.gameday.rows import row
-from tests.waiting import until
 
 GATED = r"TASK \[.*[Aa]ctivat"
 
@@ -25,7 +24,7 @@ def scale_out_and_in(day: Day) -> None:
         boto3.client("autoscaling").set_desired_capacity(
             AutoScalingGroupName=day.live.outputs["fleet_group"], DesiredCapacity=size
         )
-        until(lambda size=size: len(day.live.whole("serving")) == size, f"{size} nodes are in service", 300)
+        day.sized(size)
     day.settled()
 
 

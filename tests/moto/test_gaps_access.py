@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from contract import METRICS
 from localcloud.api import calls
 from tests.moto.local_api import LocalApi, local_api, refusal
 
@@ -232,3 +233,12 @@ def test_the_record_is_bounded(api: LocalApi, tmp_path: Path) -> None:
             small_record._append(json.dumps(line) + "\n")
     assert path.stat().st_size <= 2000
     assert path.with_name(f"{path.name}.1").stat().st_size <= 2000
+
+
+def test_metrics_are_put_into_the_namespace_that_is_granted_and_no_other(api: LocalApi) -> None:
+    granted = {"StringEquals": {"cloudwatch:namespace": METRICS.namespace}}
+    statement = {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*", "Condition": granted}
+    node = api.as_node("cloudwatch", api.role({"Version": "2012-10-17", "Statement": [statement]}))
+    data = [{"MetricName": METRICS.rollouts_returned, "Value": 1.0}]
+    node.put_metric_data(Namespace=METRICS.namespace, MetricData=data)
+    assert refusal(node.put_metric_data, Namespace="Other", MetricData=data) == "AccessDenied"

@@ -1,7 +1,6 @@
 """What leaves the bucket and what stays, and that neither moves while a rollout is under way."""
 
 import hashlib
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -72,7 +71,7 @@ def _digest(name: str) -> str:
 
 
 @pytest.fixture
-def at(api: LocalApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def at(api: LocalApi, monkeypatch: pytest.MonkeyPatch) -> Store:
     for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": api.endpoint}.items():
         monkeypatch.setenv(name, value)
     bucket, parameter = api.name("bucket"), f"/{api.name('deployment')}"
@@ -81,7 +80,7 @@ def at(api: LocalApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     made = Store("us-east-1", bucket, parameter)
     monkeypatch.setattr(store, "current", lambda: made)
     monkeypatch.setattr(keeper, "start", lambda *_: None)
-    yield made
+    return made
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 The server, which has no network, appends to `current.jsonl` and bounds the folder: see app/core/sample_files.py. Here
 that file is closed, by a rename under the server's own lock, and every closed file is sent and removed. What cannot be
-sent stays for the next time; the same file has the same key, so that one that was sent and not removed is not sent twice.
+sent stays for the next time; a file's key is its own, so none is there twice.
 """
 
 import fcntl

@@ -26,13 +26,14 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 # In the order of a request. Whatever else is ours is Flask's part and the rest of the server.
 STAGES = {
-    "HTTP in: llhttp's events, headers": ("loop/receiver.py", "loop/message.py"),
+    "HTTP in: llhttp's events, headers": ("loop/receiver.py",),
     "routing, ids, hand-over": ("loop/short.py", "loop/site.py", "loop/mailbox.py", "http/access.py"),
     "JSON in: decoding and checking": ("core/plain.py",),
     "line and batches": ("core/scoring.py", "core/batch.py", "core/lane.py", "core/pace.py"),
     "predict": ("core/estimators.py", "core/forest.py", "core/boosting.py", "core/linear.py", "core/matrix.py",
                 "core/steps.py", "core/texts.py", "core/columns.py", "core/compiled.py", "core/scorer.py"),
-    "HTTP out: the write": ("loop/connection.py",),
+    "JSON out": ("loop/rendered.py",),
+    "HTTP out: the write": ("loop/connection.py", "loop/message.py"),
     "access log and meters": ("loop/journal.py", "core/meters.py"),
 }  # fmt: skip
 

@@ -24,10 +24,10 @@ class Bucket:
         self.objects: dict[str, bytes] = {}
         self.down = False
 
-    def upload(self, key: str, content: bytes) -> None:
+    def create(self, key: str, content: bytes) -> bool:
         if self.down:
             raise UnreachableError("s3", "down")
-        self.objects[key] = gzip.decompress(content)
+        return self.objects.setdefault(key, found := gzip.decompress(content)) is found
 
 
 @pytest.fixture

@@ -166,3 +166,17 @@ def test_a_converter_that_goes_wrong_leaves_the_original_for_this_time(
     bucket = Bucket()
     assert reason in decide(bucket, subject)["native"]["reason"]
     assert bucket.objects == {}, "the next deployment tries again"
+
+
+@pytest.mark.parametrize(
+    ("entry", "auto", "never"),
+    [
+        ({"compiled": {"digest": "1"}}, True, False),
+        ({"native": {"reason": "compiled, it differs by 0.1"}}, True, True),
+        ({"native": {"reason": "the converter failed: MemoryError", "undecided": True}}, False, True),
+        ({"native": {"reason": compiling.NEVER}}, False, True),
+        ({}, False, False),
+    ],
+)
+def test_an_entry_is_taken_over_if_it_would_be_decided_so_again(entry: Any, auto: bool, never: bool) -> None:
+    assert (compiling.stands(entry, "auto"), compiling.stands(entry, "never")) == (auto, never)
