@@ -214,6 +214,14 @@ def test_with_another_release_each_kept_model_is_asked_anew_from_the_bucket(at: 
     assert maker == ["again iris/1 iris 1"]
 
 
+def test_what_an_alias_says_is_served_alone_in_its_order(at: Store, maker: list[str]) -> None:
+    deployed(at, model(at, "old", "1"), model(at, "iris", "1", default=False))
+    wanted = replace(plan(at, Version("wine", "7", None, ""), Version("iris", "1", None, "")), alone=True)
+    models = at.manifest(promotion.make(at, wanted))["models"]
+    assert [(each["name"], each["default"]) for each in models] == [("wine", True), ("iris", False)]
+    assert maker == ["new wine/7"], "what is served already is not asked anew"
+
+
 def test_a_mismatch_is_refused_unless_a_release_may_be_built(
     at: Store, maker: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +246,25 @@ def test_a_mismatch_is_refused_unless_a_release_may_be_built(
         promotion.make(at, wanted)
     assert at.pointer() == old
     assert at.manifest(promotion.make(at, wanted, build=True))["release"] == other
+
+
+def test_where_no_release_can_be_built_the_model_is_refused_for_both_reasons(
+    at: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    deployed(at)
+
+    def mismatch(*_: Any, **__: Any) -> None:
+        raise evidence.MismatchError("iris", "iris/2 wants numpy==1, the release has numpy 2")
+
+    def nowhere(*_: Any) -> None:
+        raise UserError("uv is not on PATH")
+
+    monkeypatch.setattr(release, "unpacked", lambda *_: tmp_path)
+    monkeypatch.setattr(deployment, "make_entry", mismatch)
+    monkeypatch.setattr(promotion, "release_for", nowhere)
+    with pytest.raises(RefusedError, match=r"wants numpy==1.*no release can be built that has it: uv is not") as caught:
+        promotion.make(at, plan(at, Version("iris", "2", None, "")), build=True)
+    assert caught.value.model == "iris"
 
 
 def invoke(*words: str, status: int = 0) -> str:

@@ -13,7 +13,7 @@ from tests.unit import documents
 from tests.unit.documents import ROOT
 
 PAGE = ROOT / "docs" / "cli.md"
-INTERNAL = {"rollout", "watch"}
+INTERNAL = {"maintenance", "rollout", "watch"}
 
 
 def verbs(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -80,7 +80,16 @@ def test_every_command_in_the_documents_exists(file: str) -> None:
 
 @EACH
 def test_what_prints_a_table_prints_json_too(path: tuple[str, ...], command: click.Command) -> None:
-    tables = {("status",), ("history",), ("diff",), ("logs",), ("lock", "show"), ("promote",), ("rollback",)}
+    tables = {
+        ("status",),
+        ("history",),
+        ("diff",),
+        ("logs",),
+        ("lock", "show"),
+        ("promote",),
+        ("rollback",),
+        ("prune",),
+    }
     has = any(parameter.name == "as_json" for parameter in command.params)
     assert has is (path in tables)
 
