@@ -59,13 +59,14 @@ def register(forest: Any, example: "Trained", name: str = MODEL) -> str:
 
 RAISES = """
 import mlflow
+import numpy
 
 
 class Raises(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
         if (model_input["{column}"] == {value!r}).any():
             raise ValueError("a value that the example did not have")
-        return [100.0] * len(model_input)
+        return numpy.full(len(model_input), 100.0)
 
 
 mlflow.models.set_model(Raises())
@@ -75,6 +76,7 @@ mlflow.models.set_model(Raises())
 def register_one_that_raises(example: "Trained", folder: Path) -> str:
     """A version that answers its example, and raises on the first row of the data; returns its number."""
     import mlflow
+    import numpy
     from mlflow.models import infer_signature
 
     column = example.rows.columns[2]
@@ -86,7 +88,7 @@ def register_one_that_raises(example: "Trained", folder: Path) -> str:
         info = mlflow.pyfunc.log_model(
             name=MODEL,
             python_model=str(script),
-            signature=infer_signature(example.rows, [100.0]),
+            signature=infer_signature(example.rows, numpy.array([100.0])),
             input_example=rows.head(2),
             registered_model_name=MODEL,
             pip_requirements=["pandas"],

@@ -192,8 +192,10 @@ def test_a_node_that_cannot_be_told_is_named(at: Any) -> None:
 
 
 def kept(at: Any, fleet: Told, controller: subprocess.Popen[bytes]) -> threading.Thread:
+    before = at.bucket.writes
     thread = threading.Thread(target=keeper.keep, args=[at, fleet, OWNER.rollout, controller.pid], daemon=True)
     thread.start()
+    until(lambda: at.bucket.writes > before, "it has renewed the lock", 30)
     return thread
 
 
