@@ -29,7 +29,7 @@ def prune_(*, keep: int | None, days: int, yes: bool, as_json: bool) -> None:
             begin.refuse_if_locked(at)
             found = prune.plan(at, keep, days)
         else:
-            owner = maintenance.begin(at, os.getpid())
+            owner = maintenance.begin(at, os.getpid(), "removal of what no rollback can want: slipway prune")
             try:
                 found = prune.plan(at, keep, days)
                 prune.remove(at, found.removed)
