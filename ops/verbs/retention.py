@@ -18,7 +18,7 @@ MIB = 2**20
 @click.option("--yes", is_flag=True, help="Remove it. Without this it is only listed.")
 @json_option
 def prune_(*, keep: int | None, days: int, yes: bool, as_json: bool) -> None:
-    """Lists which deployments, releases and models in the bucket no rollback can want any more; removes them with --yes.
+    """Lists deployments, releases and models in the bucket that no rollback can want any more; removes them with --yes.
 
     Refused while a rollout is under way. A versioned bucket keeps what was removed for storage.noncurrentDays.
     """
