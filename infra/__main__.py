@@ -32,7 +32,7 @@ opts = pulumi.ResourceOptions(providers=[aws])
 
 network = Network(s.prefix, NetworkArgs(settings=s), opts)
 firewall = Firewall(s.prefix, FirewallArgs(settings=s, network=network), opts)
-endpoints = Endpoints(s.prefix, EndpointsArgs(region=s.region, network=network, firewall=firewall), opts)
+endpoints = Endpoints(s.prefix, EndpointsArgs(settings=s, network=network, firewall=firewall), opts)
 access = Access(s.prefix, AccessArgs(public_key=s.operator_public_key, network=network, firewall=firewall), opts)
 storage = Storage(s.prefix, StorageArgs(settings=s.storage), opts)
 releases = Releases(s.prefix, ReleasesArgs(storage=storage, bootstrap=s.bootstrap), opts)

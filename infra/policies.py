@@ -41,7 +41,7 @@ def serving(bucket_arn: str, deployment_arn: str, watcher_key_arn: str | None) -
 
 
 def tracking(
-    bucket_arn: str, address_arn: str, master_arn: str, admin_arn: str, delivers: Sequence[Statement] = ()
+    bucket_arn: str, address_arn: str, master_arn: str, admin_arn: str, *, delivers: Sequence[Statement] = ()
 ) -> str:
     """Keeps MLflow's artifacts, reads its own files and the control release, and owns its admin secret and address."""
     artifacts = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
@@ -68,13 +68,15 @@ def watcher(
 ) -> list[Statement]:
     """Makes deployments and rolls them: their objects, the pointer, its own SSH key, and where the nodes are.
 
-    EC2 knows no resource for descriptions. A console, which shows a node's host keys, is of this stack's nodes only.
+    Listing has no condition, for with one S3 says "forbidden" of an object that is not there yet. EC2 knows no resource
+    for descriptions. A console, which shows a node's host keys, is of this stack's nodes only.
     """
     keys, secrets = [arn for arn in (key_arn,) if arn], [arn for arn in (secret_arn,) if arn]
     own = {"StringEquals": {f"aws:ResourceTag/{TAGS.stack}": stack}}
     return [
         allow(["s3:GetObject", "s3:PutObject"], _below(bucket_arn, WATCHER_PREFIXES)),
-        _list(bucket_arn, WATCHER_PREFIXES),
+        allow(["s3:DeleteObject"], [f"{bucket_arn}/{S3.previous}"]),
+        allow(["s3:ListBucket"], [bucket_arn]),
         allow(["ssm:GetParameter", "ssm:PutParameter"], [deployment_arn, *keys]),
         allow(["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], secrets),
         allow(["ec2:DescribeInstances"], ["*"]),

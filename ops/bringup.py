@@ -123,15 +123,19 @@ class Bringup:
 
             step.log = self.log("register")
             with step.log.open("w") as log, redirect_stdout(log), redirect_stderr(log):
-                registered = example.deliver(trained)
-            step.done(f"{example.MODEL} version {registered.version}, @{example.ALIAS}")
+                registered = example.register(trained)
+            step.done(f"{example.MODEL} version {registered.version}")
         return registered
 
     def deploy(self, outputs: dict[str, Any], registered: "Registered") -> None:
         at = Store(outputs["region"], outputs["bucket"], outputs["deployment_parameter"])
         model = f"{registered.model}/{registered.version}"
         with self.steps.step("deploy it to every node") as step:
-            step.done(delivery.deploy(self.state, at, model, step.say, self.log("deploy")))
+            from ops import example
+
+            deployed = delivery.deploy(self.state, at, model, step.say, self.log("deploy"))
+            example.crown(registered)
+            step.done(deployed)
 
     def prove(self, url: str, trained: "Trained", registered: "Registered") -> str:
         with self.steps.step("compare every prediction") as step, tempfile.TemporaryDirectory() as folder:

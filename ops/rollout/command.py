@@ -96,7 +96,7 @@ def commit(rollout: str) -> None:
 def back(rollout: str, why: str) -> None:
     """Brings the fleet back to what it served before, ends the rollout, and fails with the reason."""
     with reported("slipway rollout"):
-        record = ending.back(store.current(), reach.current(), rollout, why.partition("\n")[0])
+        record = ending.back(store.current(), reach.current(), rollout, why.partition("\n")[0].strip("; "))
         serves = f"every node serves {record.previous}"
         raise UserError(
             f"deployment {record.deployment} is {record.outcome}, {serves}: {record.why}", "`slipway history`"

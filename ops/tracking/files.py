@@ -10,6 +10,8 @@ from ops.tracking.facts import Facts
 from ops.tracking.secret import MlflowSecret
 
 FOLDER = Path(contract.PATHS.secrets)
+LOCAL = "127.0.0.1:5000"
+"""How the node's own processes ask MLflow: the address that its unit listens on."""
 
 
 def passfile(folder: Path = FOLDER) -> Path:
@@ -21,7 +23,7 @@ def environment(facts: Facts, secret: MlflowSecret, server: Server, folder: Path
     return {
         "MLFLOW_BACKEND_STORE_URI": server.url(str(passfile(folder))),
         "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{facts.bucket}/{contract.S3.mlflow.rstrip('/')}",
-        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(facts.mlflow_allowed_hosts),
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*facts.mlflow_allowed_hosts, LOCAL]),
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secret.flask_secret_key,
         "MLFLOW_AUTH_ADMIN_USERNAME": secret.username,
         "MLFLOW_AUTH_ADMIN_PASSWORD": secret.password,

@@ -12,6 +12,8 @@ from ops.environment import UNSET
 from ops.errors import UserError
 from tests.machines import live, models
 from tests.machines.live import Live
+from tests.machines.load import Load
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from ops.example import Trained
@@ -23,6 +25,8 @@ ORDER = (
     "test_stack_closed",
     "test_stack_mlflow",
     "test_stack_deploy",
+    "test_stack_rollout",
+    "test_stack_watcher",
     "test_stack_pulumi",
     "test_stack_scaling",
     "test_stack_nodes",
@@ -88,3 +92,13 @@ def second(stack: Live, example: "Trained") -> models.Deployed:
     version = models.register(forest, example)
     made = stack.run("python3", "-m", "ops", "deployment", "make", f"{models.MODEL}/{version}")
     return models.Deployed(models.identity(made.stdout), models.predict(forest, example.rows))
+
+
+@pytest.fixture
+def load(stack: Live, example: "Trained", first: models.Deployed, second: models.Deployed) -> Iterator[Load]:
+    """Runs through the whole test: it forgives nothing."""
+    right = {each.id: each.value for each in (first, second)}
+    with Load(stack.url, models.body(example.rows), right) as running:
+        until(lambda: running.deployments, "the first answer under load")
+        yield running
+    print(running)

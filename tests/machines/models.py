@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def train_another(example: "Trained") -> Any:
     return RandomForestRegressor(n_estimators=20, random_state=7).fit(example.rows, example.target)
 
 
-def register(forest: Any, example: "Trained") -> str:
+def register(forest: Any, example: "Trained", name: str = MODEL) -> str:
     """Logs and registers the model, with no alias; returns its version."""
     import mlflow
     from mlflow.models import infer_signature
@@ -44,11 +45,48 @@ def register(forest: Any, example: "Trained") -> str:
     with mlflow.start_run(run_name="another"):
         info = mlflow.sklearn.log_model(
             forest,
-            name=MODEL,
+            name=name,
             signature=infer_signature(example.rows, forest.predict(example.rows)),
             input_example=example.rows.head(2),
-            registered_model_name=MODEL,
+            registered_model_name=name,
             skops_trusted_types=["sklearn.tree._tree.Tree"],
+        )
+    return str(info.registered_model_version)
+
+
+RAISES = """
+import mlflow
+
+
+class Raises(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        if (model_input["{column}"] == {value!r}).any():
+            raise ValueError("a value that the example did not have")
+        return [100.0] * len(model_input)
+
+
+mlflow.models.set_model(Raises())
+"""
+
+
+def register_one_that_raises(example: "Trained", folder: Path) -> str:
+    """A version that answers its example, and raises on the first row of the data; returns its number."""
+    import mlflow
+    from mlflow.models import infer_signature
+
+    column = example.rows.columns[2]
+    script = folder / "raises.py"
+    script.write_text(RAISES.format(column=column, value=float(example.rows[column].iloc[0])))
+    rows = example.rows[example.rows[column] != example.rows[column].iloc[0]]
+    mlflow.set_experiment(MODEL)
+    with mlflow.start_run(run_name="raises"):
+        info = mlflow.pyfunc.log_model(
+            name=MODEL,
+            python_model=str(script),
+            signature=infer_signature(example.rows, [100.0]),
+            input_example=rows.head(2),
+            registered_model_name=MODEL,
+            pip_requirements=["pandas"],
         )
     return str(info.registered_model_version)
 

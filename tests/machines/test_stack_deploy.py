@@ -1,35 +1,22 @@
 """Another deployment under load: taken, refused, and left to its deadline."""
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import contract
 from ops import deployment
 from ops.nodes import Node
+from ops.rollout.history import History, Outcome
 from tests.machines import models
 from tests.machines.live import Live
 from tests.machines.load import Load
 from tests.machines.models import Deployed
 from tests.waiting import until
 
-if TYPE_CHECKING:
-    from ops.example import Trained
-
 EXIT = contract.ACTIVATE_EXIT
 ACTIVATE = "/usr/local/lib/slipway/slipway-activate"
-
-
-@pytest.fixture
-def load(stack: Live, example: "Trained", first: Deployed, second: Deployed) -> Iterator[Load]:
-    right = {each.id: each.value for each in (first, second)}
-    with Load(stack.url, models.body(example.rows), right) as running:
-        until(lambda: running.deployments, "the first answer under load")
-        yield running
-    print(running)
 
 
 @pytest.fixture
@@ -53,6 +40,8 @@ def test_a_roll_out_costs_no_request(stack: Live, load: Load, first: Deployed, s
     assert stack.store.pointer() == second.id
     assert load.deployments == {first.id, second.id}
     assert load.failures == [], load
+    newest = next(History(stack.store).newest_first())
+    assert (newest.outcome, newest.deployment, newest.previous) == (Outcome.DONE, second.id, first.id)
 
 
 def test_a_deployment_that_answers_wrongly_is_refused_everywhere(
@@ -61,7 +50,7 @@ def test_a_deployment_that_answers_wrongly_is_refused_everywhere(
     refused = stack.playbook("deploy.yml", "-e", f"deployment={wrong}", check=False)
     assert refused.returncode != 0
     assert "answers its example wrongly" in refused.stdout + refused.stderr
-    assert f"refused deployment {wrong}" in refused.stdout + refused.stderr
+    assert f"deployment {wrong} is refused" in refused.stdout + refused.stderr
     assert stack.serving() == [second.id, second.id]
     assert stack.store.pointer() == second.id
     assert load.failures == [], load

@@ -4,9 +4,11 @@ every call that an operator has made to it."""
 import json
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 
 from localcloud.api import calls, policy
@@ -14,6 +16,7 @@ from tests.machines import models
 from tests.machines.live import Live
 from tests.unit import documents
 from tests.unit.documents import ROOT
+from tests.waiting import until
 
 README = ROOT / "README.md"
 DEPLOYMENTS = ROOT / "docs" / "releases-and-deployments.md"
@@ -49,11 +52,21 @@ def test_the_addresses_alone_are_printed(stack: Live) -> None:
     assert shell(stack, "python -m localcloud url").strip().partition("://")[2].partition(":")[2] in stack.url
 
 
+def served(stack: Live) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        models = stack.store.deployment(stack.store.pointer(), Path(folder))["models"]
+    return [model["name"] for model in models]
+
+
 def test_a_model_is_delivered_as_the_page_says(stack: Live, tmp_path: Path) -> None:
     before = stack.store.pointer()
     script = tmp_path / "train.py"
     script.write_text(block(DEPLOYMENTS, "import mlflow", "python"))
     stack.run(sys.executable, script)
+    until(lambda: "iris" in served(stack), "the alias is followed", 300)
+    until(lambda: set(stack.serving()) == {stack.store.pointer()}, "on every node", 300)
+    mlflow.MlflowClient().delete_registered_model_alias("iris", "champion")
+    until(lambda: set(stack.serving()) == {before} == {stack.store.pointer()}, "and retired without its alias", 300)
     make, roll = block(DEPLOYMENTS, "deployment make").splitlines()
     identity = models.identity(shell(stack, make))
     shell(stack, roll.replace("ID", identity))

@@ -17,7 +17,7 @@ import pytest
 from contract import ACTIVATE_EXIT, S3
 from ops.errors import UserError
 from ops.nodes import Node
-from ops.rollout import begin, ending, keeper, lock, verify
+from ops.rollout import begin, ending, keeper, lock, verify, wanted
 from ops.rollout.history import History, Kind, Outcome
 from ops.rollout.lock import Lock, LockedError, LostError, Owner
 from ops.rollout.objects import Object
@@ -285,9 +285,9 @@ def test_a_deadline_outlasts_every_batch_the_bake_and_the_watch() -> None:
 
 @pytest.fixture
 def beginning(at: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], begin.Rollout]:
-    monkeypatch.setattr(begin.wanted, "description", lambda at, deployment: f"what {deployment} serves")
-    monkeypatch.setattr(begin.wanted, "models", lambda at, deployment: ["m/1"])
-    monkeypatch.setattr(begin.keeper, "start", lambda rollout, pid: None)
+    monkeypatch.setattr(wanted, "description", lambda at, deployment: f"what {deployment} serves")
+    monkeypatch.setattr(wanted, "models", lambda at, deployment: ["m/1"])
+    monkeypatch.setattr(keeper, "start", lambda rollout, pid: None)
     refusals: list[str] = []
     monkeypatch.setattr(begin, "candidate", SimpleNamespace(check=lambda *_: refusals))
 
@@ -345,12 +345,14 @@ def test_a_node_is_right_only_when_it_serves_it_for_good(status: dict[str, Any] 
     assert verify.differs(status, NEW) == said
 
 
-def test_a_late_node_is_told_and_then_verified() -> None:
+def test_a_late_node_is_told_and_then_verified(monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = Told({"serving-i-1": 0})
     told = iter([OLD, NEW])
-    fleet.statuses = lambda: {
-        "serving-i-1": dict.fromkeys(("serving", "confirmed"), next(told)) | {"provisional": None}
-    }  # type: ignore[method-assign]
+    monkeypatch.setattr(
+        fleet,
+        "statuses",
+        lambda: {"serving-i-1": dict.fromkeys(("serving", "confirmed"), next(told)) | {"provisional": None}},
+    )
     assert verify.verify(fleet, NEW, lambda: None) == ["serving-i-1"]  # type: ignore[arg-type]
     assert fleet.words == [("activate", NEW)]
 

@@ -19,11 +19,13 @@ SERVING: dict[str, Any] = {
     "region": "us-east-1",
     "bucket": "slipway-local-artifacts",
     "deployment_parameter": "/slipway/local/deployment",
+    "watcher_key_parameter": "/slipway/local/watcher-key",
 }
 TRACKING: dict[str, Any] = {
     **SERVING,
     "role": "tracking",
     "tracking_parameter": "/slipway/local/tracking-address",
+    "watcher_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:watcher-key",
     "control_release": "0" * 64,
     "delivery": {"alias": "champion"},
     "database_host": "db.example",
