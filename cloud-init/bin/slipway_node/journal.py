@@ -83,7 +83,8 @@ def save(place: Path, state: dict[str, str]) -> None:
 
 def read_on(place: Path) -> bool:
     """Makes a file of the next lines. Returns whether it is full: what came meanwhile is the next turn's."""
-    lines, name, size, cursor = [], "", 0, ""
+    lines: list[bytes] = []
+    name, size, cursor = "", 0, ""
     for entry in entries(load(place)["cursor"]):
         cursor = entry["__CURSOR"]
         if (line := trimmed(entry)) is None:
