@@ -19,7 +19,7 @@ from ops.store import Store
 REASON = "maintenance of the nodes: site.yml"
 
 
-def begin(at: Store, controller: int) -> Owner:
+def begin(at: Store, controller: int, reason: str = REASON) -> Owner:
     """Takes the lock for the process `controller`. Raises `UserError` when a rollout is under way."""
     started, pointer = Objects(at).now(), at.pointer()
     owner = Owner(
@@ -28,7 +28,7 @@ def begin(at: Store, controller: int) -> Owner:
         previous=pointer,
         kind=str(Kind.DEPLOY),
         by=rollouts.operator(),
-        reason=REASON,
+        reason=reason,
         since=started.isoformat(timespec="seconds"),
     )
     if taken_over := Lock(at).take(owner):

@@ -53,7 +53,7 @@ class Alarms(pulumi.ComponentResource):
 
     def _balancing(self, balancer: Balancer) -> None:
         of_balancer = {"LoadBalancer": balancer.suffix}
-        errors = {"statistic": "Sum", "period": 5 * MINUTE, "evaluation_periods": 1}
+        errors: dict[str, Any] = {"statistic": "Sum", "period": 5 * MINUTE, "evaluation_periods": 1}
         for key, metric, where, what in (
             ("balancer-5xx", "HTTPCode_ELB_5XX_Count", of_balancer, "that no node answered"),
             ("target-5xx", "HTTPCode_Target_5XX_Count", self._targets(balancer, "serving"), "from serving nodes"),

@@ -18,7 +18,7 @@ MIB = 2**20
 @click.option("--yes", is_flag=True, help="Remove it. Without this it is only listed.")
 @json_option
 def prune_(*, keep: int | None, days: int, yes: bool, as_json: bool) -> None:
-    """Lists which deployments, releases and models in the bucket no rollback can want; removes them with --yes.
+    """Lists deployments, releases and models in the bucket that no rollback can want any more; removes them with --yes.
 
     Refused while a rollout is under way. A versioned bucket keeps what was removed for storage.noncurrentDays.
     """
@@ -29,7 +29,7 @@ def prune_(*, keep: int | None, days: int, yes: bool, as_json: bool) -> None:
             begin.refuse_if_locked(at)
             found = prune.plan(at, keep, days)
         else:
-            owner = maintenance.begin(at, os.getpid())
+            owner = maintenance.begin(at, os.getpid(), "removal of what no rollback can want: slipway prune")
             try:
                 found = prune.plan(at, keep, days)
                 prune.remove(at, found.removed)

@@ -1,6 +1,7 @@
 """The policy at work under load: out, in again, and what the nodes that went had to say."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,7 +50,7 @@ def test_the_fleet_follows_its_load_and_no_request_fails(
     assert load.failures == [], load
     assert rest.failures == [], rest
     for instance in most - {left}:
-        until(lambda instance=instance: said_goodbye(stack, instance), f"{instance} has shipped its last lines")
+        until(partial(said_goodbye, stack, instance), f"{instance} has shipped its last lines")
 
 
 def said_goodbye(stack: Live, instance: str) -> bool:

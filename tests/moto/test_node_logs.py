@@ -1,10 +1,11 @@
 """From a node's journal to the operator: with a role that may only add, and S3's own refusals."""
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -33,8 +34,9 @@ def at(api: LocalApi, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 @pytest.fixture
-def cloud(api: LocalApi, at: Store) -> Cloud:
-    """As a serving node has it, with the grant that the program gives."""
+def cloud(api: LocalApi, at: Store, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """As a serving node has it, with the grant that the program gives. There botocore comes with awscli."""
+    monkeypatch.setitem(sys.modules, "awscli", ModuleType("awscli"))
     role = api.role(json.loads(policies.logs(f"arn:aws:s3:::{at.bucket}", "serving")))
     made = Cloud(cast(Node, SimpleNamespace(bucket=at.bucket, region="us-east-1")))
     made._clients["s3"] = api.as_node("s3", role)

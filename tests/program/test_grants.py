@@ -109,6 +109,15 @@ def test_the_tracking_node_must_not(local_stack: Recording, action: str, resourc
     assert not allowed(local_stack, "tracking", action, resource)
 
 
+@pytest.mark.parametrize("role", ["serving", "tracking"])
+def test_a_node_adds_to_the_logs_of_its_role_and_reads_none(stack: Recording, role: str) -> None:
+    (grant,) = json.loads(stack.one("aws:iam/rolePolicy:RolePolicy", f"-{role}-logs").inputs["policy"])["Statement"]
+    assert grant["Action"] == ["s3:PutObject"]
+    (resource,) = grant["Resource"]
+    assert resource.endswith(f"/logs/{role}/*")
+    assert not allowed(stack, role, "s3:GetObject", resource)
+
+
 @pytest.mark.parametrize(("action", "resource"), DELIVERING)
 def test_the_tracking_node_delivers_only_where_an_alias_is_followed(
     local_stack: Recording, unfollowed: Recording, action: str, resource: str
@@ -134,22 +143,15 @@ def unfollowed(local: dict[str, Any]) -> Recording:
     return run(changed(local, {"delivery.followAlias": False}), "local")
 
 
-@pytest.mark.parametrize("role", ["serving", "tracking"])
-def test_a_node_adds_to_the_logs_of_its_role_and_reads_none(stack: Recording, role: str) -> None:
-    (grant,) = json.loads(stack.one("aws:iam/rolePolicy:RolePolicy", f"-{role}-logs").inputs["policy"])["Statement"]
-    assert grant["Action"] == ["s3:PutObject"]
-    (resource,) = grant["Resource"]
-    assert resource.endswith(f"/logs/{role}/*")
-    assert not allowed(stack, role, "s3:GetObject", resource)
-
-
 def test_no_grant_is_wider_than_a_prefix(stack: Recording) -> None:
-    """EC2 knows no resource for descriptions."""
+    """EC2 knows no resource for descriptions, CloudWatch none for metrics: those are bounded by their namespace."""
     for role in ("serving", "tracking"):
         for statement in statements(stack, role):
             assert not [action for action in statement["Action"] if "*" in action]
             wide = [resource for resource in statement["Resource"] if resource in ("*", f"{BUCKET}/*")]
-            assert not wide or [action.partition(":")[2][:8] for action in statement["Action"]] == ["Describe"]
+            describes = [action.partition(":")[2][:8] for action in statement["Action"]] == ["Describe"]
+            bounded = "cloudwatch:namespace" in statement.get("Condition", {}).get("StringEquals", {})
+            assert not wide or describes or bounded
 
 
 def test_listing_is_limited_to_the_roles_prefixes_unless_it_delivers(unfollowed: Recording) -> None:

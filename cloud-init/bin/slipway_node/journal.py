@@ -55,13 +55,15 @@ def where(node: Node) -> tuple[Path, str]:
 
 def ship(cloud: Cloud, place: Path, prefix: str) -> None:
     """Sends what waits, then reads on, until all is sent or this turn has done enough."""
-    for _ in range(FILES_AT_MOST):
+    more = True
+    for _ in range(FILES_AT_MOST + 1):
         state = load(place)
         if state["waiting"]:
             cloud.create(f"{prefix}{state['waiting']}", (place / WAITING).read_bytes())
             save(place, {**state, "waiting": ""})
-        if not read_on(place):
+        if not more:
             return
+        more = read_on(place)
 
 
 def load(place: Path) -> dict[str, str]:
@@ -80,8 +82,9 @@ def save(place: Path, state: dict[str, str]) -> None:
 
 
 def read_on(place: Path) -> bool:
-    """Makes a file of the next lines. Returns whether there were any to send."""
-    lines, name, size, cursor = [], "", 0, ""
+    """Makes a file of the next lines. Returns whether it is full: what came meanwhile is the next turn's."""
+    lines: list[bytes] = []
+    name, size, cursor = "", 0, ""
     for entry in entries(load(place)["cursor"]):
         cursor = entry["__CURSOR"]
         if (line := trimmed(entry)) is None:
@@ -96,7 +99,7 @@ def read_on(place: Path) -> bool:
         (place / WAITING).write_bytes(gzip.compress(b"".join(lines), mtime=0))
     if cursor:
         save(place, {"cursor": cursor, "waiting": name})
-    return bool(lines)
+    return size >= FILE_BYTES
 
 
 def entries(after: str) -> Iterator[Line]:
