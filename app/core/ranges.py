@@ -25,15 +25,16 @@ def check(parsed: dict[str, Any], schema: Schema | None) -> None:
     if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
         return
     names = schema.input_names()
-    bounds = {name: _BOUNDS[kind] for name, kind in schema.input_types_dict().items() if kind in _BOUNDS}
+    plain = {name: kind for name, kind in schema.input_types_dict().items() if isinstance(kind, DataType)}
+    bounds = {name: _BOUNDS[kind] for name, kind in plain.items() if kind in _BOUNDS}
     if not bounds:
         return
     for row, name, value in _cells(parsed, names, bounds):
         if type(value) in (int, float) and not bounds[name][0] <= value <= bounds[name][1]:
             low, high = map(_written, bounds[name])
-            kind = schema.input_types_dict()[name].name
             raise BadInputError(
-                f"row {row} has {_written(value)} in the column {name!r}, expected {low} to {high}: its type is {kind}"
+                f"row {row} has {_written(value)} in the column {name!r}, expected {low} to {high}: "
+                f"its type is {plain[name].name}"
             )
 
 
