@@ -95,7 +95,7 @@ def test_two_who_want_a_release_at_once_build_it_once(checkout: Path, monkeypatc
     built: list[str] = []
     other = threading.Event()
 
-    def build(kind: packages.Kind, kept: Path, record: Path, progress: object) -> release.Release:
+    def build(kind: packages.Kind, kept: Path, record: Path, *_: object) -> release.Release:
         assert other.wait(60), "the other waits for this one"
         archive = kept / "archive"
         archive.touch()
