@@ -5,7 +5,7 @@ PYTHON ?= python3
 SLIPWAY := $(PYTHON) -m ops.quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint bench bench-up release status url mlflow-url clean
+.PHONY: help up down test lint bench bench-up gameday release status url mlflow-url clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ up: ## bring up the whole stack on this machine, with a trained model serving pr
 down: ## take it all down again
 	@$(SLIPWAY) down
 
-test: ## lint, then the four tiers of tests; TIERS="unit program" picks some
+test: ## lint and the four tiers of tests, side by side; TIERS="unit program" picks some
 	@$(SLIPWAY) test $(TIERS)
 
 lint: ## the linters alone
@@ -27,6 +27,9 @@ bench: ## compare the model server with its peers on this machine and print a ta
 
 bench-up: ## measure up, a second up, memory and down, and print a table; RUNS=3 repeats it
 	@$(SLIPWAY) bench-up $(RUNS)
+
+gameday: ## break things under load on a stack of its own, and print what it cost; ARGS="--list" names the rows
+	@$(SLIPWAY) gameday $(ARGS)
 
 release: ## build the releases and the first deployment that the stack uploads
 	@$(SLIPWAY) release

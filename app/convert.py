@@ -1,18 +1,20 @@
-"""Compiles one model and judges the result: `python3 -m app.convert MODEL FOLDER`, started by app.compile.
+"""Compiles one model and judges the result: `python3 -m app.convert FOLDER [GOLDEN]`.
 
-A process of its own, because a converter may crash, hang, or take all memory. It writes decision.json, and model.onnx
-if that is to be used, into FOLDER.
+Whoever makes a deployment runs this from the release that will serve it, once; no node does. A process of its own,
+because a converter may crash, hang, or take all memory. It prints a decision as one line of JSON, with the compiled
+model in it (`model`, base64) if that is to be used, because it has no right to write anything.
 """
 
+import base64
 import contextlib
-import hashlib
+import json
 import math
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -20,14 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from app import settings
 from app.core import decision as decisions
-from app.core import deployment
 from app.core.decision import Decision, Recipe
 
 if TYPE_CHECKING:
     import pandas
 
     from app.core.conversion import Candidate
-    from app.core.deployment import ModelVersion
     from app.core.scorer import Native, Scorer
 
 MEMORY_SHARE = 0.4  # of the machine's, for data of this process
@@ -38,8 +38,8 @@ UNTRIED = "nothing converted it"
 PACKAGES = ("mlflow-skinny", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
 
 
-def judge(version: "ModelVersion", folder: Path, target: Path) -> Decision:
-    """Writes `model.onnx` into `target` and says so, or says why the original serves."""
+def judge(folder: Path, bodies: Sequence[Any]) -> tuple[Decision, bytes | None]:
+    """The decision, and the compiled model if that is to serve. `bodies` of /invocations that the model answers."""
     from app.core import conversion, scorer, trial
     from app.core.model import load_folder
 
@@ -47,29 +47,28 @@ def judge(version: "ModelVersion", folder: Path, target: Path) -> Decision:
     native = scorer.native(load_folder(folder))
     try:
         conversion.refuse(native)
-        pool = examples(version, native)
+        pool = examples(native, bodies)
     except conversion.NotConvertibleError as error:
-        return decisions.native(str(error))
+        return decisions.native(str(error)), None
     frame = cache(lambda: trial.rows(native, pool))
-    best = decisions.native(UNTRIED)
+    best, model = decisions.native(UNTRIED), None
     for candidate in conversion.candidates(native, pool):
         found = decisions.native(candidate) if isinstance(candidate, str) else _try(candidate, native, pool, frame)
         best = _better(best, found)
         if found.kind == "compiled":
             assert not isinstance(candidate, str)
-            (target / decisions.MODEL).write_bytes(candidate.model)
+            model = candidate.model
             break
-    return replace(best, seconds=round(time.monotonic() - started, 1), versions=_versions())
+    return replace(best, seconds=round(time.monotonic() - started, 1), versions=_versions()), model
 
 
-def examples(version: "ModelVersion", native: "Native") -> "pandas.DataFrame":
+def examples(native: "Native", bodies: Sequence[Any]) -> "pandas.DataFrame":
     """The input example and the golden set as enforced rows."""
     import pandas
 
     from app.core.conversion import NotConvertibleError
     from app.core.model import parse
 
-    bodies = [version.expected.input] + ([version.golden.input] if version.golden else [])
     frames = []
     for body in bodies:
         data, _ = native.enforce(parse(body, native.pyfunc).data)
@@ -97,7 +96,7 @@ def _try(
     from app.core.compiled import Compiled
     from app.expect import TOLERANCE
 
-    recipe = Recipe(prefix=candidate.prefix, feed=candidate.feed, sha256=hashlib.sha256(candidate.model).hexdigest())
+    recipe = Recipe(prefix=candidate.prefix, feed=candidate.feed)
     hopeful = Decision(kind="compiled", reason="", recipe=recipe, tolerance=TOLERANCE)
     try:
         compiled = Compiled(native, candidate.model, hopeful)
@@ -135,12 +134,17 @@ def _speed(native: "Native", compiled: "Scorer", pool: "pandas.DataFrame", rows:
     import pandas
 
     frame = pandas.concat([pool] * (rows // len(pool) + 1), ignore_index=True).head(rows)
-    matrix = frame.to_numpy(dtype=float) if compiled.takes_matrix else None
-    return _seconds(native, frame, matrix) / _seconds(compiled, frame, matrix)
+    return _seconds(native, frame) / _seconds(compiled, frame)
 
 
-def _seconds(scorer: "Scorer", frame: Any, matrix: Any) -> float:
-    data = matrix if scorer.takes_matrix else frame
+def _seconds(scorer: "Scorer", frame: "pandas.DataFrame") -> float:
+    from app.core.columns import Columns
+
+    data: Any = frame
+    if scorer.takes_matrix:
+        data = frame.to_numpy(dtype=float)
+    elif scorer.takes_columns:
+        data = Columns({name: frame[name].tolist() for name in frame})
     return _fastest(lambda: scorer.predict(data))
 
 
@@ -157,14 +161,16 @@ def _versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in PACKAGES}
 
 
-def main(name: str, target: str) -> None:
+def main(folder: str, golden: str | None = None) -> None:
+    from app.expect import inputs
+
     memory = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MEMORY_SHARE)
-    with contextlib.suppress(OSError, ValueError):  # the unit may forbid it: its MemoryMax then bounds this process
+    with contextlib.suppress(OSError, ValueError):  # it may be forbidden
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    here = settings.read(os.environ)
-    version = next(each for each in deployment.read(here.deployment).models if each.name == name)
-    decisions.write(Path(target), judge(version, here.models / version.digest, Path(target)))
+    decision, model = judge(Path(folder), inputs(Path(folder), Path(golden) if golden else None))
+    print(json.dumps({**asdict(decision), "model": base64.b64encode(model).decode() if model else None}))
 
 
 if __name__ == "__main__":
+    os.environ.update(settings.environment(settings.processors()))  # one thread, as each of a node's workers has
     main(*sys.argv[1:])

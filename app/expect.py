@@ -35,13 +35,13 @@ def expected(folder: Path, golden: Path | None = None, measured: dict[str, float
     from app.core.model import load_folder
 
     if not (folder / EXAMPLE).is_file():
-        raise NoAnswerError(f"{folder} has no {EXAMPLE}: log the model with input_example=… and a signature")
+        raise NoAnswerError(f"it has no {EXAMPLE}: log the model with input_example=… and a signature")
     given = json.loads((folder / EXAMPLE).read_text())
     known = _golden(golden) if golden else {}
     try:
         model = load_folder(folder)
     except Exception as error:  # loading runs the model's own code
-        raise NoAnswerError(f"the model in {folder} does not load: {type(error).__name__}: {error}") from None
+        raise NoAnswerError(f"it does not load: {type(error).__name__}: {error}") from None
     answered = {"input": given, "output": _answer(model, given, "input example"), "tolerance": TOLERANCE}
     if measured is not None:
         measured["row_ms"] = _milliseconds(model, first_row(given), "input example")
@@ -52,6 +52,11 @@ def expected(folder: Path, golden: Path | None = None, measured: dict[str, float
     if measured is not None:
         measured |= {"golden_ms": _milliseconds(model, known["input"], "golden set"), "golden_rows": rows}
     return {"expected": answered, "golden": known}
+
+
+def inputs(folder: Path, golden: Path | None) -> list[Any]:
+    """The bodies that `expected` has answers to."""
+    return [json.loads((folder / EXAMPLE).read_text()), *([_golden(golden)["input"]] if golden else [])]
 
 
 def _answer(model: Any, body: Any, what: str) -> Any:
@@ -120,7 +125,8 @@ def main(arguments: list[str]) -> int:
         print(json.dumps({"measured": measured}), file=sys.stderr)
         print(json.dumps(found, sort_keys=True))
     except NoAnswerError as error:
-        print(f"{error}" + (f" ({error.__cause__.__cause__})" if error.__cause__ else ""), file=sys.stderr)
+        said = f"{error}" + (f" ({error.__cause__.__cause__})" if error.__cause__ else "")
+        print(" ".join(said.split()), file=sys.stderr)  # a library's own words may have lines of their own
         return 1
     return 0
 

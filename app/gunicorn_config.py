@@ -50,4 +50,6 @@ def child_exit(_: "Arbiter", worker: "Worker") -> None:
 
 def worker_exit(_: "Arbiter", worker: "Worker") -> None:
     """In the worker, last of all."""
+    if worker.serving.samples:
+        worker.serving.samples.stop()
     worker.serving.meters.stop()

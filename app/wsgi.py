@@ -9,6 +9,7 @@ from app.core.board import Board
 from app.core.errors import BadDeploymentError
 from app.core.meters import Meters, folder
 from app.core.preload import import_libraries
+from app.core.sample_files import SampleFiles
 from app.core.samples import Samples
 from app.core.serving import Serving
 from app.http.factory import create_app
@@ -21,7 +22,10 @@ except BadDeploymentError as error:
     refuse(str(error))
 
 logging.captureWarnings(True)
-import_libraries(_deployment, _settings.models, _settings.cache)
+import_libraries(_deployment, _settings.models)
+
+_meters = Meters(folder(_settings.run, _settings.slot, _deployment.id))
+_samples = SampleFiles(_settings.samples, _settings.sample_daily_bytes)
 
 app = create_app(
     Serving(
@@ -29,9 +33,8 @@ app = create_app(
         models_folder=_settings.models,
         drain_file=_settings.drain_file,
         slot=_settings.slot,
-        cache=_settings.cache,
         board=Board(_settings.workers),
-        samples=Samples(_settings.samples, _settings.sample, _deployment.id) if _settings.sample else None,
-        meters=Meters(folder(_settings.run, _settings.slot, _deployment.id)),
+        samples=Samples(_samples, _settings.sample, _deployment.id, _meters.sample) if _settings.sample else None,
+        meters=_meters,
     )
 )

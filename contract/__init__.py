@@ -19,7 +19,9 @@ T = TypeVar("T")
 class Users:
     server: str
     mlflow: str
+    logs: str
     watcher: str
+    predictions: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ class Paths:
     deployments: str
     slots: str
     state: str
+    predictions: str
     run: str
+    logs: str
     secrets: str
     database_ca: str
     sandbox: str
@@ -64,7 +68,6 @@ class Packages:
 @dataclass(frozen=True)
 class Units:
     server: str
-    compiler: str
     tracking: str
 
 
@@ -92,7 +95,9 @@ class S3Keys:
     paused: str
     previous: str
     mlflow: str
+    predictions: str
     nodes: str
+    logs: str
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,13 @@ class Tags:
     project: str
     stack: str
     role: str
+
+
+@dataclass(frozen=True)
+class Metrics:
+    namespace: str
+    rollouts_returned: str
+    stack: str
 
 
 @dataclass(frozen=True)
@@ -146,6 +158,7 @@ S3 = _section(S3Keys, "s3")
 PARAMETERS = _section(Parameters, "parameters")
 SECRETS = _section(Secrets, "secrets")
 TAGS = _section(Tags, "tags")
+METRICS = _section(Metrics, "metrics")
 HEADERS = _section(Headers, "headers")
 
 if _data:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 
 import contract
 
@@ -18,10 +18,7 @@ Role = Literal["serving", "tracking"]
 
 CLOUD_INIT = Path(__file__).resolve().parent.parent / "cloud-init"
 # trim_blocks and the newline at the end: as in Ansible, whose templates these could be.
-TEMPLATES = Environment(  # noqa: S701  (no HTML)
-    loader=FileSystemLoader(CLOUD_INIT), trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
-)
-"""The loader is for what two files include: it is no entry of the manifest."""
+TEMPLATES = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)  # noqa: S701  (no HTML)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import pulumi
 
 from infra import addresses, image, provider, settings
 from infra.components.access import Access, AccessArgs
+from infra.components.alarms import Alarms, AlarmsArgs
 from infra.components.aliases import Aliases, AliasesArgs
 from infra.components.balancer import Balancer, BalancerArgs
 from infra.components.certificate import Certificate, CertificateArgs
@@ -31,7 +32,7 @@ opts = pulumi.ResourceOptions(providers=[aws])
 
 network = Network(s.prefix, NetworkArgs(settings=s), opts)
 firewall = Firewall(s.prefix, FirewallArgs(settings=s, network=network), opts)
-endpoints = Endpoints(s.prefix, EndpointsArgs(region=s.region, network=network, firewall=firewall), opts)
+endpoints = Endpoints(s.prefix, EndpointsArgs(settings=s, network=network, firewall=firewall), opts)
 access = Access(s.prefix, AccessArgs(public_key=s.operator_public_key, network=network, firewall=firewall), opts)
 storage = Storage(s.prefix, StorageArgs(settings=s.storage), opts)
 releases = Releases(s.prefix, ReleasesArgs(storage=storage, bootstrap=s.bootstrap), opts)
@@ -89,6 +90,8 @@ tracking = Tracking(
     ),
     opts,
 )
+if s.alarms.enabled:
+    Alarms(s.prefix, AlarmsArgs(settings=s, balancer=balancer, fleet=fleet, database=database), opts)
 
 pulumi.export("url", balancer.dns_name.apply(lambda dns: addresses.url(s, dns)))
 pulumi.export("mlflow_url", balancer.dns_name.apply(lambda dns: addresses.mlflow_url(s.mlflow, dns)))

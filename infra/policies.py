@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from contract import S3, TAGS
+from contract import METRICS, S3, TAGS
 
 Statement = dict[str, Any]
 
@@ -29,19 +29,25 @@ def allow(actions: Sequence[str], resources: Sequence[str], **more: Any) -> Stat
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)} | more
 
 
-def serving(bucket_arn: str, deployment_arn: str, watcher_key_arn: str | None) -> str:
-    """Reads its own files, releases, deployments, models, the pointer, and the key that it lets in."""
+def serving(
+    bucket_arn: str, deployment_arn: str, watcher_key_arn: str | None, *, logs_predictions: bool = False
+) -> str:
+    """Reads its own files, releases, deployments, models, the pointer, and the key that it lets in; writes the
+    prediction log, if there is one. What it wrote there it can neither read nor list.
+    """
+    shipped = [allow(["s3:PutObject"], _below(bucket_arn, [S3.predictions]))] if logs_predictions else []
     return document(
         [
             allow(["s3:GetObject"], _below(bucket_arn, SERVING_PREFIXES)),
             _list(bucket_arn, SERVING_PREFIXES),
             allow(["ssm:GetParameter"], [arn for arn in (deployment_arn, watcher_key_arn) if arn]),
+            *shipped,
         ]
     )
 
 
 def tracking(
-    bucket_arn: str, address_arn: str, master_arn: str, admin_arn: str, delivers: Sequence[Statement] = ()
+    bucket_arn: str, address_arn: str, master_arn: str, admin_arn: str, *, delivers: Sequence[Statement] = ()
 ) -> str:
     """Keeps MLflow's artifacts, reads its own files and the control release, and owns its admin secret and address."""
     artifacts = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
@@ -58,21 +64,31 @@ def tracking(
     )
 
 
+def logs(bucket_arn: str, role: str) -> str:
+    """Adds to the logs of its own role, and can neither read nor list what is there."""
+    return document([allow(["s3:PutObject"], _below(bucket_arn, [f"{S3.logs}{role}/"]))])
+
+
 def watcher(
     stack: str, bucket_arn: str, deployment_arn: str, key_arn: str | None, secret_arn: str | None
 ) -> list[Statement]:
     """Makes deployments and rolls them: their objects, the pointer, its own SSH key, and where the nodes are.
 
-    EC2 knows no resource for descriptions. A console, which shows a node's host keys, is of this stack's nodes only.
+    Listing has no condition, for with one S3 says "forbidden" of an object that is not there yet. EC2 knows no resource
+    for descriptions. A console, which shows a node's host keys, is of this stack's nodes only.
     """
     keys, secrets = [arn for arn in (key_arn,) if arn], [arn for arn in (secret_arn,) if arn]
     own = {"StringEquals": {f"aws:ResourceTag/{TAGS.stack}": stack}}
     return [
         allow(["s3:GetObject", "s3:PutObject"], _below(bucket_arn, WATCHER_PREFIXES)),
-        _list(bucket_arn, WATCHER_PREFIXES),
+        allow(["s3:DeleteObject"], [f"{bucket_arn}/{S3.previous}"]),
+        allow(["s3:ListBucket"], [bucket_arn]),
         allow(["ssm:GetParameter", "ssm:PutParameter"], [deployment_arn, *keys]),
         allow(["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], secrets),
         allow(["ec2:DescribeInstances"], ["*"]),
+        allow(
+            ["cloudwatch:PutMetricData"], ["*"], Condition={"StringEquals": {"cloudwatch:namespace": METRICS.namespace}}
+        ),
         allow(["ec2:GetConsoleOutput"], ["arn:aws:ec2:*:*:instance/*"], Condition=own),
     ]
 

@@ -60,6 +60,18 @@ class Section:
     def optional(self, key: str, pattern: str, example: str) -> str | None:
         return self.text(key, pattern, example) if key in self.data else self.take(key)
 
+    def share(self, key: str, default: float) -> float:
+        """A part of a whole."""
+        value = self.take(key)
+        try:
+            found = default if value is None or isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            found = -1.0
+        if isinstance(value, bool) or not 0 <= found <= 1:
+            self.problem(key, "it is no share", "Give a number from 0 to 1, like 0.01.")
+            return default
+        return found
+
     def number(self, key: str, low: int, high: int, default: int) -> int:
         value = self.take(key)
         if value is None:

@@ -86,14 +86,38 @@ class NodeSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictionLogSettings:
+    """`share` of the predictions whose inputs and outputs are kept in the bucket; 0: off. The bound is each node's."""
+
+    share: float
+    daily_mib: int
+
+    @property
+    def is_on(self) -> bool:
+        return self.share > 0
+
+    @classmethod
+    def read(cls, s: Section) -> "PredictionLogSettings":
+        settings = cls(share=s.share("share", 0.0), daily_mib=s.number("dailyMib", 1, 102400, 256))
+        s.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
 class FleetSettings:
-    """With `autoscaling` the desired size is only where the group starts: something else owns it from then on."""
+    """With `autoscaling` the desired size is only where the group starts: a policy owns it from then on.
+
+    `requests_per_minute` is what the policy aims at for each node; without `scale_in` it only ever adds nodes.
+    """
 
     node: NodeSettings
     desired: int
     minimum: int
     maximum: int
     autoscaling: bool
+    prediction_log: PredictionLogSettings
+    requests_per_minute: int
+    scale_in: bool
 
     @classmethod
     def read(cls, s: Section) -> "FleetSettings":
@@ -104,6 +128,9 @@ class FleetSettings:
             minimum=s.number("minimum", 1, 200, min(desired, 1)),
             maximum=s.number("maximum", 1, 400, 2 * desired),
             autoscaling=s.flag("autoscaling", False),
+            prediction_log=PredictionLogSettings.read(s.section("predictionLog")),
+            requests_per_minute=s.number("requestsPerMinute", 1, 10_000_000, 6000),
+            scale_in=s.flag("scaleIn", True),
         )
         s.finish()
         return settings
@@ -161,11 +188,31 @@ class StorageSettings:
 
     force_destroy: bool
     noncurrent_days: int
+    log_days: int
 
     @classmethod
     def read(cls, s: Section) -> "StorageSettings":
         settings = cls(
-            force_destroy=s.flag("forceDestroy", False), noncurrent_days=s.number("noncurrentDays", 1, 365, 30)
+            force_destroy=s.flag("forceDestroy", False),
+            noncurrent_days=s.number("noncurrentDays", 1, 365, 30),
+            log_days=s.number("logDays", 1, 3650, 30),
+        )
+        s.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmSettings:
+    """`email` is told of each alarm, once it has confirmed; None: they are only shown."""
+
+    enabled: bool
+    email: str | None
+
+    @classmethod
+    def read(cls, s: Section) -> "AlarmSettings":
+        settings = cls(
+            enabled=s.flag("enabled", True),
+            email=s.optional("email", r"[^@\s]+@[^@\s]+\.[^@\s]+", "ops@example.com"),
         )
         s.finish()
         return settings

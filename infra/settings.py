@@ -22,6 +22,7 @@ from infra.exposure import BalancerSettings, DomainSettings, MlflowSettings
 from infra.reading import Problem, Section
 from infra.rules import contradictions
 from infra.sections import (
+    AlarmSettings,
     DatabaseSettings,
     FleetSettings,
     NetworkSettings,
@@ -61,6 +62,7 @@ class Settings:
     database: DatabaseSettings
     tracking: TrackingSettings
     fleet: FleetSettings
+    alarms: AlarmSettings
     delivery: DeliverySettings
     balancer: BalancerSettings
     domain: DomainSettings
@@ -114,6 +116,7 @@ def _settings(stack: str, region: str, project: Section, environment: Mapping[st
         database=DatabaseSettings.read(project.section("database")),
         tracking=TrackingSettings.read(project.section("tracking")),
         fleet=FleetSettings.read(project.section("fleet")),
+        alarms=AlarmSettings.read(project.section("alarms")),
         delivery=DeliverySettings.read(project.section("delivery")),
         balancer=BalancerSettings.read(project.section("balancer")),
         domain=DomainSettings.read(project.section("domain")),

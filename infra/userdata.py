@@ -16,8 +16,9 @@ from contract.node_files import Role, node_files
 MAXIMUM_BYTES = 16 * 1024
 """Of user data before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html"""
 
-SERVING_FACTS = frozenset({"stack", "role", "region", "bucket", "deployment_parameter", "watcher_key_parameter"})
-TRACKING_FACTS = SERVING_FACTS | {
+SHARED_FACTS = frozenset({"stack", "role", "region", "bucket", "deployment_parameter", "watcher_key_parameter"})
+SERVING_FACTS = SHARED_FACTS | {"prediction_log"}
+TRACKING_FACTS = SHARED_FACTS | {
     "tracking_parameter",
     "watcher_secret_arn",
     "control_release",

@@ -193,6 +193,15 @@ class World(Protocol):
 
     def set_target_health(self, group_arn: str, target: Target, health: TargetHealth, reason: str = "") -> None: ...
 
+    def count_requests(
+        self, balancer_arn: str, group_arn: str, requests: int, errors: int, health: tuple[int, int]
+    ) -> None:
+        """Requests that a balancer has sent to a target group since the last call, those of them that ended in a 5xx of
+        the target's, and how many targets are healthy and not."""
+
+    def count_errors(self, balancer_arn: str, errors: int) -> None:
+        """5xx that a balancer answered by itself."""
+
     def databases(self) -> list[Database]: ...
 
     def set_database_status(self, database_id: str, status: DatabaseStatus, reason: str = "") -> None: ...

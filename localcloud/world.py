@@ -21,6 +21,7 @@ from localcloud.api.lock import MOTO
 from localcloud.gaps import databases as database_gap
 from localcloud.gaps import instance_states, target_health
 from localcloud.gaps.settings import ACCOUNT
+from localcloud.metrics import Meter
 from localcloud.model import (
     Database,
     DatabaseStatus,
@@ -45,6 +46,7 @@ class MotoWorld:
     def __init__(self, region: str = REGION, account: str = ACCOUNT) -> None:
         gaps.install()
         self.region, self.account = region, account
+        self.meter = Meter()
         self._sessions: dict[tuple[str, str], Any] = {}
 
     def _backend(self, backends: Any) -> Any:
@@ -101,6 +103,16 @@ class MotoWorld:
             elif health == "unused":
                 target_health.draining(group).pop((target.id, target.port), None)
 
+    def count_requests(
+        self, balancer_arn: str, group_arn: str, requests: int, errors: int, health: tuple[int, int]
+    ) -> None:
+        with MOTO:
+            self.meter.count(f"{_suffix(balancer_arn)}/{_suffix(group_arn)}", requests, errors, health)
+
+    def count_errors(self, balancer_arn: str, errors: int) -> None:
+        with MOTO:
+            self.meter.count_own(_suffix(balancer_arn), errors)
+
     def databases(self) -> list[Database]:
         with MOTO:
             return [databases.database(found) for found in self._backend(rds_backends).databases.values()]
@@ -151,3 +163,8 @@ class MotoWorld:
                 "Token": session.session_token,
                 "Expiration": f"{session.expiration:%Y-%m-%dT%H:%M:%SZ}",
             }
+
+
+def _suffix(arn: str) -> str:
+    """The name by which CloudWatch knows a balancer or target group."""
+    return arn.rsplit(":", 1)[-1].removeprefix("loadbalancer/")

@@ -129,19 +129,29 @@ def _decompressed(archive: Path) -> Iterator[bytes]:
 
 
 def read_tar_zst(archive: Path, folder: Path) -> str:
-    """Unpacks what `write_tar_zst` wrote into the new `folder`; returns the sha256 of the tar inside."""
+    """Unpacks what `write_tar_zst` wrote into the new `folder`; returns the sha256 of the tar inside.
+
+    Raises `UserError` when it is no such archive, or not the whole of one.
+    """
     folder.mkdir()
-    with subprocess.Popen(["zstd", "--decompress", "--stdout", "--quiet", archive], stdout=subprocess.PIPE) as zstd:
+    command = ["zstd", "--decompress", "--stdout", "--quiet", str(archive)]
+    reason = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as zstd:
         assert zstd.stdout is not None
         stream = _HashingReader(zstd.stdout)
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
-            # Debian 12's Python has no filters yet; there, only what `write_tar_zst` writes is unpacked.
-            safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {"members": _plain(tar)}
-            tar.extractall(folder, **safely)
-        while stream.read(tarfile.BLOCKSIZE):
-            pass
-    if zstd.returncode:
-        raise UserError(f"{archive} is damaged: zstd ends with {zstd.returncode}", "remove it and try again")
+        try:
+            with tarfile.open(fileobj=stream, mode="r|") as tar:
+                # Debian 12's Python has no filters yet; there, only what `write_tar_zst` writes is unpacked.
+                filters = hasattr(tarfile, "data_filter")
+                safely: dict[str, Any] = {"filter": "data"} if filters else {"members": _plain(tar)}
+                tar.extractall(folder, **safely)  # noqa: S202
+            while stream.read(tarfile.BLOCKSIZE):
+                pass
+        except tarfile.TarError as error:
+            reason = str(error)
+    if reason or zstd.returncode:
+        reason = f"zstd ends with {zstd.returncode}" if zstd.returncode > 0 else reason
+        raise UserError(f"{archive.name} is damaged: {reason}", "remove it from where it lies, and publish it again")
     return stream.digest.hexdigest()
 
 

@@ -1,9 +1,13 @@
-"""`make test`: the linters, then the four tiers, cheapest first; all of them run, and the summary names what failed.
+"""`make test`: the linters and the four tiers; all of them run, and the summary names what failed.
 
-The last tier boots machines and needs root; where that cannot be, it is skipped with one loud line that says why.
+They run side by side. The last tier boots machines and mostly waits for them, so it begins first, in two halves: what
+needs the one whole stack, and what makes a network or a node of its own. The other tiers take what those leave of the
+cores: they count nothing that a busy machine changes. The last one needs root; where that cannot be, it is skipped with
+one loud line that says why.
 """
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -12,16 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import cache
+from ops.abreast import Ended, Job, Running, abreast
 from ops.errors import interruptible, reported
 from ops.follow import attached
 from toolchain import host
 from toolchain.setup import CHECKOUT
 
-TIERS = ("unit", "program", "moto", "machines")
+MACHINES = "machines"
+TIERS = ("unit", "program", "moto", MACHINES)
 SCRIPT_FOLDERS = (".ci", "cloud-init", "localcloud", "playbooks", "ops")
 YAML_FILES = ("cloud-init", "contract", "playbooks", "Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
 PLAYBOOKS = ("site.yml", "deploy.yml", "rollback.yml")
 NO_TESTS_COLLECTED = 5
+LAST_IN_LINE = ("nice", "-n", "10")
+SAY_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -69,30 +77,83 @@ def is_shell(line: str) -> bool:
     return line.startswith("#!") and line.strip().split("/")[-1].removeprefix("env ").split(" ")[0] in {"sh", "bash"}
 
 
-def tier(name: str) -> Check:
+def tier(name: str, checkout: Path) -> list[Check]:
     """`-rs` names every skipped test and why."""
-    return Check(f"tests/{name}", (sys.executable, "-m", "pytest", f"tests/{name}", "-rs"), root=name == "machines")
+    pytest = (sys.executable, "-m", "pytest", "-rs")
+    if name != MACHINES:
+        return [Check(f"tests/{name}", (*LAST_IN_LINE, *pytest, f"tests/{name}"))]
+    files = {str(file.relative_to(checkout)) for file in (checkout / "tests" / name).glob("test_*.py")}
+    stack = {file for file in files if "/test_stack_" in file}
+    halves = {f"tests/{name}": files - stack, f"tests/{name} stack": stack}
+    return [Check(half, (*pytest, *sorted(found)), root=True) for half, found in halves.items() if found]
 
 
 def chosen(names: Sequence[str], checkout: Path) -> list[Check]:
     names = names or ("lint", *TIERS)
     checks = lints(checkout) if "lint" in names else []
-    return checks + [tier(name) for name in TIERS if name in names and (checkout / "tests" / name).is_dir()]
+    tiers = [tier(name, checkout) for name in TIERS if name in names and (checkout / "tests" / name).is_dir()]
+    return [*checks, *itertools.chain.from_iterable(tiers)]
 
 
-def perform(check: Check, this: host.Host) -> Outcome:
-    started = time.monotonic()
-    argv = list(check.argv)
-    if check.root and (reason := host.why_no_machines(this)):
-        print(f"\n{'!' * 8} SKIPPED {check.name}: {reason} {'!' * 8}", flush=True)
-        return Outcome(check.name, "SKIPPED", 0)
-    print(f"\n--- {check.name}", flush=True)
-    if check.root:
-        os.environ[cache.VARIABLE] = str(cache.root())
-        argv = host.as_root(this, ["env", f"PATH={os.environ['PATH']}", *argv], host.handed_on())
-    status = attached(argv, silent=True)
-    verdict = "ok" if status in (0, NO_TESTS_COLLECTED) else f"FAILED (status {status})"
-    return Outcome(check.name, verdict, time.monotonic() - started)
+def command(check: Check, this: host.Host) -> tuple[str, ...]:
+    if not check.root:
+        return check.argv
+    os.environ[cache.VARIABLE] = str(cache.root())
+    return tuple(host.as_root(this, ["env", f"PATH={os.environ['PATH']}", *check.argv], host.handed_on()))
+
+
+def possible(checks: Sequence[Check], this: host.Host) -> list[Check]:
+    """Those that can run here; of the others the first says why not, for all."""
+    left = [check for check in checks if check.root and host.why_no_machines(this)]
+    if left:
+        print(f"\n{'!' * 8} SKIPPED {left[0].name}: {host.why_no_machines(this)} {'!' * 8}", flush=True)
+    return [check for check in checks if check not in left]
+
+
+def verdict(status: int) -> str:
+    return "ok" if status in (0, NO_TESTS_COLLECTED) else f"FAILED (status {status})"
+
+
+def perform(checks: Sequence[Check], this: host.Host, cores: int) -> list[Outcome]:
+    """What has come of each, in their order. One alone has the terminal; of several each is shown whole at its end."""
+    outcomes = {check.name: Outcome(check.name, "SKIPPED", 0) for check in checks}
+
+    def keep(ended: Ended) -> None:
+        outcomes[ended.name] = Outcome(ended.name, verdict(ended.status), ended.seconds)
+
+    def show(ended: Ended) -> None:
+        keep(ended)
+        print(f"\n--- {ended.name}: {verdict(ended.status)} after {ended.seconds:.0f} s\n{ended.output}", flush=True)
+
+    jobs = [Job(check.name, command(check, this)) for check in sorted(possible(checks, this), key=turn)]
+    if len(jobs) == 1:
+        started = time.monotonic()
+        keep(Ended(jobs[0].name, attached(jobs[0].argv, silent=True), time.monotonic() - started, ""))
+    else:
+        abreast(jobs, cores + 1, show, Progress())  # one more than cores, for machines mostly wait
+    return list(outcomes.values())
+
+
+def turn(check: Check) -> tuple[bool, bool, bool]:
+    """Linters first, then machines, the whole stack before the rest."""
+    return check.name.startswith("tests/"), not check.root, not check.name.endswith(" stack")
+
+
+class Progress:
+    """Says once a minute, and whenever that has changed, what runs and where its output can be read meanwhile."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+        self._next = 0.0
+
+    def __call__(self, running: Sequence[Running]) -> None:
+        names = {each.job.name for each in running}
+        now = time.monotonic()
+        if names <= self._said and now < self._next:
+            return
+        self._said, self._next = names, now + SAY_SECONDS
+        running_for = [f"{each.job.name} {now - each.started:.0f} s" for each in running]
+        print(f"... {', '.join(running_for)} (so far: {running[0].output.parent}/)", flush=True)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
@@ -107,7 +168,7 @@ def main() -> None:
     os.chdir(CHECKOUT)
     with reported("make test"):
         this = host.this_host()
-        outcomes = [perform(check, this) for check in chosen(names, CHECKOUT)]
+        outcomes = perform(chosen(names, CHECKOUT), this, len(os.sched_getaffinity(0)))
         print(f"\n{summary(outcomes)}")
         sys.exit(any(outcome.verdict.startswith("FAILED") for outcome in outcomes))
 

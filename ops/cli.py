@@ -2,8 +2,9 @@
 
 import click
 
+from ops import maintenance
 from ops.rollout import command as rollout
-from ops.verbs import locks, logs, manual, records, releases, rollouts, status
+from ops.verbs import locks, logs, manual, records, releases, retention, rollouts, status
 from ops.verbs.common import examples
 from ops.watcher import command as watcher
 
@@ -36,6 +37,10 @@ for each in (
     manual.pointer_group,
     manual.drain,
     manual.undrain,
+    manual.hold,
+    manual.unhold,
+    retention.prune_,
+    maintenance.main,
     rollout.main,
     watcher.main,
 ):

@@ -3,23 +3,35 @@
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from localcloud.state import State
 from ops import deployment
 from ops.follow import follow
 from ops.store import Store
+
+if TYPE_CHECKING:
+    from localcloud.state import State
 
 PLAYBOOK = Path("playbooks") / "deploy.yml"
 HINT = "the nodes serve what they served before; `make up` tries again"
 
 
-def deploy(state: State, at: Store, model: str, say: Callable[[str], None], log: Path) -> str:
+def deploy(state: "State", at: Store, model: str, say: Callable[[str], None], log: Path) -> str:
     """Returns what was done, in words. Raises `UserError` when the fleet did not take it: it is then as it was."""
-    identity = make(at, model, say, log.with_stem("deployment"))
+    identity = serving(at, model) or make(at, model, say, log.with_stem("deployment"))
     say(f"rolling {identity}")
     command = ["ansible-playbook", str(PLAYBOOK), "-e", f"deployment={identity}"]
     follow(command, watcher(say), log=log, cwd=state.checkout, hint=HINT)
     return f"deployment {identity}"
+
+
+def serving(at: Store, model: str) -> str:
+    """The current deployment if this version is in it, perhaps beside others: rolled again it loses none."""
+    current = at.pointer()
+    with TemporaryDirectory() as scratch:
+        models = at.deployment(current, Path(scratch))["models"]
+    return current if model in [f"{entry['name']}/{entry['version']}" for entry in models] else ""
 
 
 def make(at: Store, model: str, say: Callable[[str], None], log: Path) -> str:

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from typing import Any
 import click
 
 from contract import S3
-from ops import candidate, canonical, environments, golden, release, requirements, signature, store
-from ops.errors import UserError, reported
+from ops import candidate, canonical, compiling, evidence, golden, release, store
+from ops.compiling import Mode, Subject
+from ops.errors import RefusedError, UserError, reported
 from ops.node_python import NodePython, Progress
-from ops.requirements import Wanted
 from ops.run import CommandError
 from ops.store import Store
 
@@ -33,30 +34,19 @@ HINT = "log it with input_example=… and a signature; it must load and answer t
 
 @dataclass(frozen=True)
 class Version:
-    """A registered model version."""
+    """A registered model version, and the alias by which it was named, if it was."""
 
     name: str
     version: str
     run_id: str | None
     source: str
+    alias: str | None = None
     breaking: bool = False
     """Whether it may break the callers of the version before it: a tag of the version says so, or the operator."""
 
     @property
     def label(self) -> str:
         return f"{self.name}/{self.version}"
-
-
-class RefusedError(UserError):
-    """A model that cannot be served, today or tomorrow. `model` is its name."""
-
-    def __init__(self, model: str, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.model = model
-
-
-class MismatchError(RefusedError):
-    """The release has not what the model was logged with; another release might."""
 
 
 def make(
@@ -66,12 +56,13 @@ def make(
     progress: Progress = lambda _: None,
     *,
     breaking: bool = False,
+    mode: Mode = "auto",
 ) -> str:
     """Makes the deployment of exactly these models (`name@alias` or `name/version`, the first is the default).
 
     The release is the one that the fleet has now unless another is given. A version that the fleet has with that very
-    release is taken over as it is: both are immutable. Returns the deployment's id; making the same one again changes
-    nothing. Raises `UserError`.
+    release is taken over as it is, both being immutable, unless compiling it was left undecided or is wanted otherwise.
+    Returns the deployment's id; making the same one again changes nothing. Raises `UserError`.
     """
     versions = [replace(each, breaking=each.breaking or breaking) for each in map(resolve, models)]
     with tempfile.TemporaryDirectory(prefix="slipway-deployment-") as folder:
@@ -86,9 +77,11 @@ def make(
         entries: list[dict[str, Any]] = []
         measured: dict[str, Any] = {}
         for number, version in enumerate(versions):
+            place = scratch / str(number)
             entry = known.get((version.name, version.version))
-            entry = entry or make_entry(at, version, code, scratch / str(number), progress, measured=measured)
-            entries.append(entry | {"default": number == 0})
+            if entry is None or not compiling.stands(entry, mode):
+                entry = make_entry(at, version, code, place, progress, measured=measured, mode=mode)
+            entries.append(entry | {"default": number == 0} | ({"alias": version.alias} if version.alias else {}))
     return publish(at, {"schema": SCHEMA, "release": digest, "models": entries}, measured)
 
 
@@ -123,11 +116,18 @@ def resolve(model: str) -> Version:
     except MlflowException as error:
         raise UserError(f"{model}: {error.message}", "see what is registered in MLflow's Models tab") from error
     breaking = found.tags.get(BREAKING_TAG, "").lower() == "true"
-    return Version(found.name, str(found.version), found.run_id or None, found.source, breaking)
+    return Version(found.name, str(found.version), found.run_id or None, found.source, match["alias"], breaking)
 
 
 def make_entry(
-    at: Store, version: Version, code: Path, folder: Path, progress: Progress, *, measured: dict[str, Any]
+    at: Store,
+    version: Version,
+    code: Path,
+    folder: Path,
+    progress: Progress,
+    *,
+    measured: dict[str, Any],
+    mode: Mode = "auto",
 ) -> dict[str, Any]:
     """What the manifest says of a version; its files are in the bucket then. `measured` gets how fast it answers.
 
@@ -136,16 +136,13 @@ def make_entry(
     folder.mkdir()
     progress(f"fetching model {version.label}")
     files = download(version, folder)
-    wanted, conflicts = environments.fit(version.label, files, code)
-    if conflicts:
-        why = environments.refusal(conflicts)
-        raise MismatchError(version.name, why.message, why.hint)
+    wanted = evidence.fitting(version.name, version.version, files, code)
     known = golden.fetch(version.run_id, folder)
-    progress(f"asking release {code.name[:12]} for the answers of model {version.label}")
-    answers, measured[version.label] = expectation(version.label, code, files, known)
     archive = folder / "archive"
     with archive.open("wb") as file:
         digest = canonical.write_tar(files, file)
+    subject = compiling.Subject(digest=digest, release=code.name, code=code, files=files, golden=known)
+    found = ask(at, version.label, subject, progress, measured=measured, mode=mode)
     progress(f"copying model {version.label} to the bucket")
     at.put(f"{S3.models}{digest}.tar", archive)
     return {
@@ -154,20 +151,26 @@ def make_entry(
         "run_id": version.run_id,
         "source": version.source,
         "digest": digest,
-        **(answers if known else {"expected": answers}),
-        **{name: value for name, value in _evidence(version, files, wanted).items() if value},
+        **({"alias": version.alias} if version.alias else {}),
+        **found,
+        **evidence.of(version.run_id, files, wanted, breaking=version.breaking),
     }
 
 
-def _evidence(version: Version, files: Path, wanted: Wanted) -> dict[str, Any]:
-    """What people and the next candidate compare it by, kept here because its run may be deleted."""
-    return {
-        "metrics": golden.metrics(version.run_id),
-        "parameters": golden.parameters(version.run_id),
-        "signature": signature.read(files),
-        "requirements": [requirements.text(each) for each in wanted.requirements],
-        "breaking": version.breaking,
-    }
+def ask(
+    at: Store, label: str, subject: Subject, progress: Progress, *, measured: dict[str, Any], mode: Mode = "auto"
+) -> dict[str, Any]:
+    """What the release says of a model: the answers that are expected of it, and whether it is served compiled.
+
+    Both at once, for each takes seconds.
+    """
+    progress(f"asking release {subject.release[:12]} for the answers of model {label}, and compiling it")
+    scratch = subject.files.with_name("compiling")
+    scratch.mkdir()
+    with ThreadPoolExecutor(1) as other:
+        decided = other.submit(compiling.decide, at, subject, scratch, mode)
+        answers, measured[label] = expectation(label, subject.code, subject.files, subject.golden)
+        return {**(answers if subject.golden else {"expected": answers}), **decided.result()}
 
 
 def download(version: Version, folder: Path) -> Path:
@@ -193,10 +196,9 @@ def expectation(label: str, code: Path, files: Path, known: Path | None = None) 
     The model's code runs on the node's Python with no network and no rights.
     """
     python = NodePython([code, files, *([known.parent] if known else [])])
-    env = {"PYTHONPATH": f"{python.path(code / 'src')}:{python.path(code / 'lib')}", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         arguments = [python.path(files), *([python.path(known)] if known else [])]
-        done = python.run(["-m", "app.expect", *arguments], env=env, confined=True)
+        done = python.run(["-m", "app.expect", *arguments], env=python.release(code), confined=True)
         said = [line for line in done.stderr.splitlines() if line.startswith('{"measured"')]
         return json.loads(done.stdout.splitlines()[-1]), json.loads(said[-1])["measured"] if said else {}
     except CommandError as error:
@@ -205,15 +207,16 @@ def expectation(label: str, code: Path, files: Path, known: Path | None = None) 
         raise RefusedError(label.partition("/")[0], f"model {label} gives no answer: {reason}", HINT) from error
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  slipway deployment make diabetes@champion iris/3")
 @click.argument("models", nargs=-1, required=True, metavar="NAME@ALIAS|NAME/VERSION…")
 @click.option("--release", "release_digest", metavar="SHA256", help="Another release than the fleet's.")
 @click.option("--breaking", is_flag=True, help="The models may break the callers of the versions before them.")
-def main(models: tuple[str, ...], release_digest: str | None, breaking: bool) -> None:
+@click.option("--compile", "mode", type=click.Choice(["auto", "never"]), default="auto", show_default=True)
+def main(models: tuple[str, ...], release_digest: str | None, *, breaking: bool, mode: Mode) -> None:
     """Makes a deployment of exactly these models and prints its id as JSON. Activates nothing."""
     with reported("slipway deployment make"):
         say = functools.partial(print, file=sys.stderr)
-        made = make(store.current(), models, release_digest, say, breaking=breaking)
+        made = make(store.current(), models, release_digest, say, breaking=breaking, mode=mode)
         print(json.dumps({"id": made}))
 
 

@@ -22,6 +22,14 @@ class UserError(Exception):
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
 
+class RefusedError(UserError):
+    """A model that cannot be served, today or tomorrow. `model` is its name."""
+
+    def __init__(self, model: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.model = model
+
+
 @contextmanager
 def reported(program: str) -> Iterator[None]:
     """Wraps a command line's main: a `UserError` becomes its text on stderr and exit status 1, Ctrl-C status 130."""

@@ -56,12 +56,12 @@ def train() -> Trained:
     return Trained(forest, data.data, data.target, hashlib.sha256(recipe.encode()).hexdigest()[:12])
 
 
-def deliver(trained: Trained) -> Registered:
-    """Logs and registers the model and sets its alias, unless the registry has a champion already."""
+def register(trained: Trained) -> Registered:
+    """Logs and registers the model, unless the registry has a champion already, or this very model without alias."""
     client = MlflowClient()
-    champion = current(client, trained)
-    if champion is not None:
-        return champion
+    known = current(client, trained)
+    if known is not None:
+        return known
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name="quickstart"):
         mlflow.log_params(PARAMETERS)
@@ -77,8 +77,14 @@ def deliver(trained: Trained) -> Registered:
         )
     version = str(info.registered_model_version)
     client.set_model_version_tag(MODEL, version, TAG, trained.identity)
-    client.set_registered_model_alias(MODEL, ALIAS, version)
     return Registered(version, ours=True)
+
+
+def crown(registered: Registered) -> None:
+    """Sets the alias. The last step: whoever follows it then finds served what it asks for, and has nothing to do."""
+    client = MlflowClient()
+    if ALIAS not in client.get_registered_model(MODEL).aliases:
+        client.set_registered_model_alias(MODEL, ALIAS, registered.version)
 
 
 def requirements() -> list[str]:
@@ -87,12 +93,14 @@ def requirements() -> list[str]:
 
 
 def current(client: MlflowClient, trained: Trained) -> Registered | None:
-    """The champion that is there, None when there is none yet."""
+    """The champion that is there; else what an earlier run has registered and not delivered; else None."""
     if not client.search_registered_models(filter_string=f"name = '{MODEL}'"):
         return None
     aliases: dict[str, Any] = client.get_registered_model(MODEL).aliases
     if ALIAS not in aliases:
-        return None
+        ours = client.search_model_versions(f"name = '{MODEL}'", order_by=["version_number DESC"])
+        found = [str(each.version) for each in ours if each.tags.get(TAG) == trained.identity]
+        return Registered(found[0], ours=True) if found else None
     version = client.get_model_version(MODEL, aliases[ALIAS])
     return Registered(str(version.version), ours=version.tags.get(TAG) == trained.identity)
 

@@ -36,6 +36,11 @@ class NodePython:
         folder = next(folder for folder in self._seen if place.is_relative_to(folder))
         return str(Path(self._seen[folder]) / place.relative_to(folder))
 
+    def release(self, code: Path) -> dict[str, str]:
+        """The environment in which an unpacked release's own modules are found."""
+        path = f"{self.path(code / 'src')}:{self.path(code / 'lib')}"
+        return {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
     def run(
         self,
         arguments: Sequence[str],
@@ -43,6 +48,7 @@ class NodePython:
         env: Mapping[str, str] | None = None,
         input: str | None = None,
         confined: bool = False,
+        timeout_seconds: float | None = None,
         hint: str = "",
     ) -> Result:
         """Runs `/usr/bin/python3 arguments`; `confined` without network and rights, for code that is not ours.
@@ -59,7 +65,8 @@ class NodePython:
             return sandbox.run(arguments, env or {}, input, hint)
         elif confined:
             words = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--no-new-privs", "--", *words]
-        return run(["unshare", "--net", "--", *words] if confined else words, input=input, hint=hint)
+        words = ["unshare", "--net", "--", *words] if confined else words
+        return run(words, input=input, hint=hint, timeout_seconds=timeout_seconds)
 
 
 def compile_tree(tree: Path, progress: Progress = lambda _: None) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from contract import S3
-from ops import deployment, environments, release, requirements, resolution
-from ops.deployment import MismatchError, Version
-from ops.errors import UserError
+from ops import deployment, environments, evidence, release, requirements, resolution
+from ops.compiling import Subject
+from ops.deployment import Version
+from ops.errors import RefusedError, UserError
+from ops.evidence import MismatchError
 from ops.node_python import Progress
 from ops.resolution import Wish
 from ops.run import run
@@ -25,20 +27,37 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be served: these versions, and what else the fleet has, from this release."""
+    """What is to be served: these versions, and what else the fleet has, from this release.
+
+    `alone`: only these versions, in this order, the first the default.
+    """
 
     versions: tuple[Version, ...]
     current: Manifest
     release: str
+    alone: bool = False
 
     @property
     def kept(self) -> list[dict[str, Any]]:
         named = {version.name for version in self.versions}
-        return [entry for entry in self.current["models"] if entry["name"] not in named]
+        return [] if self.alone else [entry for entry in self.current["models"] if entry["name"] not in named]
+
+    def ordered(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not self.alone:
+            return entries
+        names = [version.name for version in self.versions]
+        found = {entry["name"]: entry for entry in entries}
+        return [found[name] | {"default": place == 0} for place, name in enumerate(names)]
 
 
 def plan(
-    at: Store, models: Sequence[str], release_digest: str | None, *, breaking: bool, progress: Progress = lambda _: None
+    at: Store,
+    models: Sequence[str],
+    release_digest: str | None,
+    *,
+    breaking: bool,
+    alone: bool = False,
+    progress: Progress = lambda _: None,
 ) -> Plan:
     """Raises `UserError` for a model that is named twice, or not known."""
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +68,7 @@ def plan(
     names = [version.name for version in versions]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f"{', '.join(twice)} is named more than once", "a deployment serves one version of a model")
-    return Plan(tuple(versions), current, release_digest or current["release"])
+    return Plan(tuple(versions), current, release_digest or current["release"], alone)
 
 
 def make(at: Store, wanted: Plan, progress: Progress = lambda _: None, *, build: bool = False) -> str:
@@ -61,7 +80,12 @@ def make(at: Store, wanted: Plan, progress: Progress = lambda _: None, *, build:
         if not build:
             raise
         progress(mismatch.message.splitlines()[0])
-    return compose(at, replace(wanted, release=release_for(at, wanted, progress)), progress)
+        try:
+            digest = release_for(at, wanted, progress)
+        except UserError as error:
+            reason = f"{mismatch.message}; no release can be built that has it: {error.message}"
+            raise RefusedError(mismatch.model, reason, error.hint) from error
+    return compose(at, replace(wanted, release=digest), progress)
 
 
 def release_for(at: Store, wanted: Plan, progress: Progress = lambda _: None) -> str:
@@ -93,6 +117,8 @@ def compose(at: Store, wanted: Plan, progress: Progress = lambda _: None) -> str
         code = release.unpacked(at, wanted.release, progress)
         for entry in wanted.current["models"]:
             version = named.pop(entry["name"], None)
+            if version is None and wanted.alone:
+                continue
             place = scratch / entry["digest"]
             if same_release and (version is None or version.version == entry["version"]):
                 entries.append(entry)
@@ -104,7 +130,7 @@ def compose(at: Store, wanted: Plan, progress: Progress = lambda _: None) -> str
         for number, version in enumerate(named.values()):
             made = deployment.make_entry(at, version, code, scratch / f"new-{number}", progress, measured=measured)
             entries.append(made | {"default": not entries})
-    manifest = {"schema": deployment.SCHEMA, "release": wanted.release, "models": entries}
+    manifest = {"schema": deployment.SCHEMA, "release": wanted.release, "models": wanted.ordered(entries)}
     return deployment.publish(at, manifest, measured)
 
 
@@ -114,18 +140,15 @@ def again(
     """The same version, with the answers that another release gives. Raises `RefusedError`."""
     label = f"{entry['name']}/{entry['version']}"
     files = fetch(at, entry, place)
-    _, conflicts = environments.fit(label, files, code)
-    if conflicts:
-        why = environments.refusal(conflicts)
-        raise MismatchError(entry["name"], why.message, why.hint)
+    evidence.fitting(entry["name"], entry["version"], files, code)
     known = None
     if golden := entry.get("golden"):
         known = place / "known" / "golden.json"
         known.parent.mkdir()
         known.write_text(json.dumps({key: golden[key] for key in ("input", "targets") if key in golden}))
-    progress(f"asking release {code.name[:12]} for the answers of model {label}")
-    answers, measured[label] = deployment.expectation(label, code, files, known)
-    return entry | (answers if known else {"expected": answers})
+    subject = Subject(digest=entry["digest"], release=code.name, code=code, files=files, golden=known)
+    kept = {name: value for name, value in entry.items() if name not in ("compiled", "native")}
+    return kept | deployment.ask(at, label, subject, progress, measured=measured)
 
 
 def fetch(at: Store, entry: dict[str, Any], place: Path) -> Path:

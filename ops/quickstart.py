@@ -22,6 +22,7 @@ from toolchain.pins import APT
 
 CHECKOUT = setup.CHECKOUT
 SLIPWAY = CHECKOUT / ".slipway"
+STATE = "localcloud"  # the folder that localcloud.state makes there
 VENV_PYTHON = CHECKOUT / ".venv" / "bin" / "python"
 GENERATED = (".venv", ".slipway", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
 
@@ -33,7 +34,8 @@ def up() -> int:
 
 
 def down() -> int:
-    if not SLIPWAY.exists():
+    """Sets nothing up, and asks for no root, where no local cloud has ever begun."""
+    if not (SLIPWAY / STATE).exists():
         print("nothing is up", file=sys.stderr)
         return 0
     needs_root("make down")
@@ -53,7 +55,7 @@ def clean() -> int:
 
 def test(tiers: Sequence[str]) -> int:
     this = host.this_host()
-    setup.setup(Steps(), machines=this.can_be_root)
+    setup.setup(Steps(), machines=this.can_be_root, more=APT.gameday if this.can_be_root else [])
     return in_venv(["ops.checks", *tiers], root=False)
 
 
@@ -71,6 +73,12 @@ def bench(words: Sequence[str]) -> int:
     """Needs no root: nothing of it is a machine."""
     setup.setup(Steps(), machines=False, more=APT.bench)
     return in_venv(["tests.bench.serving", *words], root=False)
+
+
+def gameday(words: Sequence[str]) -> int:
+    needs_root("make gameday")
+    setup.setup(Steps(), more=APT.gameday)
+    return in_venv(["tests.gameday", *words], root=True)
 
 
 def release() -> int:
@@ -123,7 +131,7 @@ def main() -> None:
     parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,
-        help="for test: lint, unit, program, moto, machines; for bench-up: how many runs; for bench: its options",
+        help="for test: lint, unit, program, moto, machines; for bench-up: how many runs; for others: their options",
     )
     arguments = parser.parse_args()
     interruptible()
@@ -143,7 +151,12 @@ def perform(verb: str, words: Sequence[str]) -> int:
 
 
 LOCKED: dict[str, Callable[[], int]] = {"up": up, "down": down, "clean": clean}
-WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {"test": test, "bench": bench, "bench-up": bench_up}
+WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "test": test,
+    "bench": bench,
+    "bench-up": bench_up,
+    "gameday": gameday,
+}
 PLAIN: dict[str, Callable[[], int]] = {
     "lint": lint,
     "release": release,

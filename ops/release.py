@@ -18,6 +18,7 @@ from typing import get_args
 from contract import S3
 from ops import bytecode, cache, canonical, node_python, packages
 from ops.errors import UserError, reported
+from ops.lock import exclusive
 from ops.node_python import Progress
 from ops.packages import PLATFORM, PYTHON_VERSION, Kind
 from ops.store import Store
@@ -38,17 +39,22 @@ class Release:
 
 
 def build(kind: Kind, progress: Progress = lambda _: None, requirements: str | None = None) -> Release:
-    """The release of this checkout, built unless the cache has it. Raises `UserError`.
+    """The release of this checkout, built unless the cache has it: by one process at a time. Raises `UserError`.
 
     `requirements`: pins with hashes that take the place of the lock's.
     """
     kept = cache_folder()
-    kept.mkdir(parents=True, exist_ok=True)
     record = kept / f"{kind}-{inputs_digest(kind, requirements)}.json"
-    if record.exists():
-        release = Release(**json.loads(record.read_text()))
-        if Path(release.file).exists():
-            return release
+    with exclusive(kept / f"{kind}.lock", f"the build of the {kind} release", waiting=progress):
+        return _recorded(record) or _built(kind, kept, record, progress, requirements)
+
+
+def _recorded(record: Path) -> Release | None:
+    release = Release(**json.loads(record.read_text())) if record.exists() else None
+    return release if release and Path(release.file).exists() else None
+
+
+def _built(kind: Kind, kept: Path, record: Path, progress: Progress, requirements: str | None) -> Release:
     locked = packages.locked(kind, kept, progress, requirements)
     with tempfile.TemporaryDirectory(dir=kept, prefix=".building-") as folder:
         tree = Path(folder) / "tree"
@@ -110,19 +116,29 @@ def unpacked(store: Store, digest: str, progress: Progress = lambda _: None) -> 
     kept.mkdir(parents=True, exist_ok=True)
     archive = kept / f"{digest}.tar.zst"
     with tempfile.TemporaryDirectory(dir=kept, prefix=".unpacking-") as scratch:
+        found = archive
         if not archive.exists():
             progress(f"fetching release {digest[:12]}")
-            fetched = Path(scratch) / "archive"
-            store.get(f"{S3.releases}{archive.name}", fetched)
-            fetched.replace(archive)
+            found = Path(scratch) / "archive"
+            store.get(f"{S3.releases}{archive.name}", found)
         progress(f"unpacking release {digest[:12]}")
         tree = Path(scratch) / "tree"
-        actual = canonical.read_tar_zst(archive, tree)
-        if actual != digest:
-            archive.unlink()
-            raise UserError(f"release {digest} has the digest {actual}", "it was removed from the cache: try again")
+        if wrong := _wrong(found, tree, digest):
+            where = f"{archive}, which is removed" if found == archive else f"s3://{store.bucket}/{S3.releases}"
+            archive.unlink(missing_ok=True)
+            raise UserError(f"release {digest} {wrong} in {where}", "publish it again, or deploy another release")
+        found.replace(archive)
         tree.replace(folder)
     return folder
+
+
+def _wrong(archive: Path, tree: Path, digest: str) -> str:
+    """Unpacks it, and says what keeps it from being that release."""
+    try:
+        actual = canonical.read_tar_zst(archive, tree)
+    except UserError as error:
+        return error.message.removeprefix(f"{archive.name} ")
+    return "" if actual == digest else f"has the digest {actual}"
 
 
 def prune(keep: int) -> None:

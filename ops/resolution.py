@@ -42,6 +42,7 @@ def build(wanted: Mapping[str, Wish], progress: Progress = lambda _: None) -> Re
 
 def resolve(wanted: Mapping[str, Wish]) -> str:
     """Pins with hashes, as pip reads them. Raises `UserError` that names the conflict."""
+    packages.find_uv()
     asked = {SERVER: Wish(server_group()), **wanted}
     with tempfile.TemporaryDirectory(prefix="slipway-resolve-") as folder:
         given, bounds, pins = (Path(folder) / name for name in ("wanted.in", "bounds.txt", "pins.txt"))
@@ -78,7 +79,10 @@ def command(given: Path, bounds: Path, pins: Path) -> list[str]:
 
 def server_group() -> list[str]:
     """What the server itself asks for, as pyproject.toml has it."""
-    project = tomllib.loads((packages.CHECKOUT / "pyproject.toml").read_text())
+    file = packages.CHECKOUT / "pyproject.toml"
+    if not file.exists():
+        raise UserError("releases are built in a checkout, and this is none", "`slipway release --for` from a checkout")
+    project = tomllib.loads(file.read_text())
     return [each for each in project["dependency-groups"]["server"] if isinstance(each, str)]
 
 

@@ -12,6 +12,7 @@ import boto3
 from ops.errors import UserError
 
 MINIMUM_POLL_SECONDS = 1.0
+HELD = ["HealthCheck", "ReplaceUnhealthy"]
 
 
 def drain(instance_id: str, timeout_seconds: float = 300) -> None:
@@ -42,6 +43,24 @@ def undrain(instance_id: str, timeout_seconds: float = 300) -> None:
         boto3.client("elbv2").get_waiter("target_in_service").wait(
             TargetGroupArn=arn, Targets=[{"Id": instance_id}], WaiterConfig=_every_second(timeout_seconds)
         )
+
+
+def hold(instance_id: str) -> None:
+    """Lets the group of an instance replace none of its members, for a reboot of one that has no other beside it."""
+    client = boto3.client("autoscaling")
+    group, _ = _membership(client, instance_id)
+    client.suspend_processes(AutoScalingGroupName=group, ScalingProcesses=HELD)
+
+
+def unhold(instance_id: str, timeout_seconds: float = 300) -> None:
+    """Ends `hold`, once the instance's balancers find it healthy: not before, or the group would replace it now."""
+    client = boto3.client("autoscaling")
+    group, _ = _membership(client, instance_id)
+    for arn in _target_groups(client, group):
+        boto3.client("elbv2").get_waiter("target_in_service").wait(
+            TargetGroupArn=arn, Targets=[{"Id": instance_id}], WaiterConfig=_every_second(timeout_seconds)
+        )
+    client.resume_processes(AutoScalingGroupName=group, ScalingProcesses=HELD)
 
 
 def _membership(client: Any, instance_id: str) -> tuple[str, str]:

@@ -74,9 +74,7 @@ def styled(cell: Cell, width: int = 0) -> str:
 
 def _line(cells: Sequence[Cell], widths: Sequence[int]) -> str:
     parts = [styled(cell, width) for cell, width in zip(cells, widths, strict=True)]
-    if cells and not cells[-1].colour:
-        parts[-1] = parts[-1].rstrip()
-    return (" " * GAP).join(parts)
+    return (" " * GAP).join(parts).rstrip()
 
 
 def duration(seconds: float) -> str:

@@ -134,6 +134,7 @@ class FakeWorld:
         self.secrets: dict[str, str] = {}
         self.certificates: dict[str, tuple[str, str, str]] = {}
         self.health: dict[str, tuple[TargetHealth, str]] = {}
+        self.counted: dict[str, tuple[int, int]] = {}
         self.credentials_asked = 0
 
     def instances(self) -> list[Instance]:
@@ -156,6 +157,16 @@ class FakeWorld:
 
     def set_target_health(self, group_arn: str, target: Target, health: TargetHealth, reason: str = "") -> None:
         self.health[target.id] = (health, reason)
+
+    def count_requests(
+        self, balancer_arn: str, group_arn: str, requests: int, errors: int, health: tuple[int, int]
+    ) -> None:
+        before = self.counted.get(group_arn, (0, 0))
+        self.counted[group_arn] = (before[0] + requests, before[1] + errors)
+
+    def count_errors(self, balancer_arn: str, errors: int) -> None:
+        before = self.counted.get(balancer_arn, (0, 0))
+        self.counted[balancer_arn] = (before[0], before[1] + errors)
 
     def databases(self) -> list[Database]:
         return list(self.database_records)

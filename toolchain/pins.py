@@ -33,6 +33,7 @@ class Apt:
     base: list[str]
     bench: list[str]
     machines: list[str]
+    gameday: list[str]
 
 
 _data = tomllib.loads(FILE.read_text())

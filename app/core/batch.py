@@ -8,6 +8,7 @@ more predicts, and nothing else.
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 import numpy
@@ -20,12 +21,14 @@ from app.core.model import refused
 from app.core.plain import Table
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class Timings:
-    """Seconds that one prediction waited and ran, for the access log."""
+    """Seconds that one prediction waited and ran, and whose it is: for the access log and the prediction log."""
 
     queue: float = 0.0
     predict: float = 0.0
+    request_id: str = ""
+    protocol: str = ""
 
 
 Work = Callable[[], Any]  # whatever else must run on the scoring thread: alone
@@ -41,10 +44,13 @@ class Call:
     done: Callable[["Call"], None]
     rows: int
     queued: float = field(default_factory=time.monotonic)
+    labelled: bool = False  # with probabilities, of plain rows for a model that is batched
     abandoned: bool = False  # nobody waits for the answer any more
     predictions: Any = None
+    probabilities: Any = None
     error: Exception | None = None
     frame: pandas.DataFrame | None = None
+    owner: Any = None  # whatever `done` needs to know
 
     def answer(self) -> Any:
         """The predictions; raises the error of a call that has one."""
@@ -91,10 +97,12 @@ def _prepare(call: Call) -> bool:
 
 
 def _may_join(call: Call, first: Call) -> bool:
-    if call.lane is not first.lane or not _prepare(call):
+    if call.lane is not first.lane or call.labelled is not first.labelled:
         return False
-    if isinstance(call.given, Table) and isinstance(first.given, Table):
-        return True
+    if type(call.given) is Table and type(first.given) is Table:
+        return call.lane.row_wise
+    if not _prepare(call):
+        return False
     ours, theirs = _frame(call), _frame(first)
     return ours.columns.equals(theirs.columns) and bool((ours.dtypes == theirs.dtypes).all())
 
@@ -113,16 +121,22 @@ def score(calls: list[Call], clock: Clock) -> None:
         return _alone(calls[0], clock)
     rows = sum(call.rows for call in calls)
     try:
-        data = _join(calls)
-        parts = _split(clock(lane, rows, lambda: lane.score(data)), [call.rows for call in calls])
+        data, counts = _join(calls), [call.rows for call in calls]
+        predictions, probabilities = clock(lane, rows, lambda: _asked(calls[0], data))
+        parts = _split(predictions, counts)
+        more = _split(probabilities, counts) if calls[0].labelled else repeat(None, len(calls))
     except Exception:  # whose fault it is shows when they are apart
         middle = len(calls) // 2
         score(calls[:middle], clock)
         score(calls[middle:], clock)
         return None
-    for call, part in zip(calls, parts, strict=True):
-        call.predictions = part
+    for call, part, probable in zip(calls, parts, more, strict=True):
+        call.predictions, call.probabilities = part, probable
     return None
+
+
+def _asked(call: Call, data: Any) -> tuple[Any, Any]:
+    return call.lane.label(data) if call.labelled else (call.lane.score(data), None)
 
 
 def _alone(call: Call, clock: Clock) -> None:
@@ -130,7 +144,8 @@ def _alone(call: Call, clock: Clock) -> None:
     try:
         if call.frame is not None or (isinstance(given, Table) and lane.row_wise):
             data = call.frame if call.frame is not None else lane.plain(given.values)  # type: ignore[union-attr]
-            call.predictions = clock(lane, call.rows, lambda: refused(lambda: lane.score(data)))
+            found = clock(lane, call.rows, lambda: refused(lambda: _asked(call, data)))
+            call.predictions, call.probabilities = found
         elif isinstance(given, Input | Table):
             whole = given if isinstance(given, Input) else Input(given.frame(), None)
             call.predictions = clock(lane, call.rows, lambda: lane.model.predict(whole))
@@ -141,9 +156,9 @@ def _alone(call: Call, clock: Clock) -> None:
 
 
 def _join(calls: list[Call]) -> pandas.DataFrame:
-    tables = [call.given for call in calls if isinstance(call.given, Table)]
+    tables = [call.given for call in calls if type(call.given) is Table]
     if len(tables) == len(calls):
-        return calls[0].lane.plain([row for table in tables for row in table.values])
+        return calls[0].lane.plain(list(chain.from_iterable([table.values for table in tables])))
     return pandas.concat([_frame(call) for call in calls], ignore_index=True)
 
 

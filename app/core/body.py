@@ -3,6 +3,7 @@ is refused by name. Two keys of one name, NaN, a number that turns into infinity
 """
 
 import json
+from codecs import BOM_UTF8
 from email.message import Message
 from typing import Any
 
@@ -42,6 +43,8 @@ def media_type(content_type: str | None, accepted: tuple[str, ...]) -> str:
 def text(body: bytes) -> str:
     if not body.strip():
         raise BadInputError("the body is empty")
+    if body.startswith(BOM_UTF8):
+        raise BadInputError("the body begins with a byte order mark, which is not JSON: leave it out")
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -11,8 +11,9 @@ import numpy
 import pandas
 
 from app.core import decision as decisions
+from app.core.columns import Columns
 from app.core.decision import Decision, Kind, Recipe
-from app.core.scorer import Native, Params, Probabilities, Scorer
+from app.core.scorer import Both, Native, Params, Probabilities, Scorer
 
 Array: TypeAlias = numpy.ndarray[Any, Any]
 
@@ -36,6 +37,7 @@ class Compiled:
         self._labels = None if self._classes is None else self._classes.tolist()
         self._output = self._session.get_outputs()[0 if self._classes is None else 1].name
         self.takes_matrix = original.has_plain_columns and not self._steps
+        self.takes_columns = original.takes_columns and not self._steps and self._recipe.feed == "columns"
 
     @property
     def kind(self) -> Kind:
@@ -51,11 +53,16 @@ class Compiled:
         output = self._run(feed)
         if self._classes is None:
             return output[:, 0] if output.shape[1] == 1 else output
+        return self._classified(output, data, params)
+
+    def _classified(self, output: Array, data: Any, params: Params = None) -> Any:
+        assert self._classes is not None
         answer = self._classes.take(numpy.argmax(output, axis=1), axis=0)
         ranked = numpy.partition(output, -2, axis=1)
         close = ranked[:, -1] - ranked[:, -2] < MARGIN
         if close.any() and self.row_wise:
-            answer[close] = self.original.predict(data[close], params)
+            unsure = data.where(close) if isinstance(data, Columns) else data[close]
+            answer[close] = self.original.predict(unsure, params)
         elif close.any():
             answer = self.original.predict(data, params)
         return answer
@@ -65,6 +72,13 @@ class Compiled:
         if feed is None or self._labels is None:
             return self.original.probabilities(data)
         return self._labels, self._run(feed)
+
+    def both(self, data: Any) -> Both | None:
+        feed = None if self._labels is None else self._feed(data)
+        if feed is None:
+            return self.original.both(data)
+        output = self._run(feed)
+        return self._classified(output, data), output
 
     def _run(self, feed: dict[str, Array]) -> Array:
         (output,) = self._session.run([self._output], feed)
@@ -85,7 +99,7 @@ class Compiled:
     def _columns(self, data: Any) -> dict[str, Array] | None:
         feed = {}
         for number, (name, kind) in enumerate(self._inputs):
-            column = data[name].to_numpy() if isinstance(data, pandas.DataFrame) else data[:, number]
+            column = _column(data, name, number)
             values = _texts(column) if kind == "tensor(string)" else _numbers(column, kind)
             if values is None:
                 return None
@@ -93,19 +107,21 @@ class Compiled:
         return feed
 
 
-def choose(original: Native, folder: Path | None) -> Scorer:
-    """The compiled model if `folder` holds one that was found to agree, else the original, with the reason."""
-    found = decisions.read(folder) if folder else None
-    if folder is None or found is None:
+def _column(data: Any, name: str, number: int) -> Any:
+    if isinstance(data, Columns):
+        return data[name]
+    return data[name].to_numpy() if isinstance(data, pandas.DataFrame) else data[:, number]
+
+
+def choose(original: Native, decision: Decision | None, model: Path | None) -> Scorer:
+    """The compiled model if that was decided and loads, else the original, with the reason."""
+    if decision is None:
         return original
-    original.decision = found
-    if found.kind == "native" or found.recipe is None:
+    original.decision = decision
+    if model is None or decision.recipe is None:
         return original
-    model = folder / decisions.MODEL
     try:
-        if decisions.digest(model) == found.recipe.sha256:
-            return Compiled(original, model, found)
-        reason = "the compiled model is not the one that was checked"
+        return Compiled(original, model, decision)
     except Exception as error:  # ONNX Runtime's own exceptions have no common base
         reason = f"the compiled model does not load: {type(error).__name__}: {str(error)[:200]}"
     original.decision = decisions.native(reason)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.core import decision as decisions
+from app.core.decision import Decision
 from app.core.errors import BadDeploymentError
 
 SCHEMA = 1
@@ -45,6 +47,8 @@ class ModelVersion:
     default: bool
     expected: Expected
     golden: Golden | None = None
+    decision: Decision | None = None  # whether it is served compiled
+    alias: str | None = None  # by which it was chosen when the deployment was made; never looked up again
     metrics: Mapping[str, float] = field(default_factory=dict)  # that the run logged, for people
 
     @property
@@ -106,8 +110,18 @@ def _model(item: Any) -> ModelVersion:
         default=item.get("default") is True,
         expected=Expected(input=expected["input"], output=expected["output"], tolerance=_tolerance(item, expected)),
         golden=_golden(item),
+        decision=_decision(item),
+        alias=_get(item, "alias", str) if item.get("alias") is not None else None,
         metrics=_get(item, "metrics", dict) if item.get("metrics") is not None else {},
     )
+
+
+def _decision(item: Any) -> Decision | None:
+    try:
+        return decisions.from_manifest(item)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise BadDeploymentError(f'"compiled" or "native" of {item.get("name")!r} cannot be read: {what}') from None
 
 
 def _golden(item: Any) -> Golden | None:

@@ -10,36 +10,50 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeAlias
 
 import numpy
-import pandas
 from sklearn import get_config
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from app.core.boosting import Boosting
 from app.core.forest import Forest
 from app.core.linear import Linear, QuickLogistic
+from app.core.matrix import PLAIN_KINDS, named, plain
+from app.core.steps import Step, quick
 
 Array: TypeAlias = numpy.ndarray[Any, Any]
+Both: TypeAlias = tuple[Any, Array]
 
 LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.")
-PLAIN_KINDS = "fiub"  # of numpy's dtypes: no objects, no strings
 
 
 @dataclass(frozen=True)
 class Fast:
-    """An estimator's `predict`, its probabilities with their labels, and whether both take a bare matrix."""
+    """An estimator's `predict`, its probabilities with their labels, and what both take beside a frame."""
 
     predict: Callable[[Any], Any]
     probabilities: Callable[[Any], tuple[list[Any], Array]] | None = None
     takes_matrix: bool = False
+    takes_columns: bool = False
+    shared: Callable[[Any], Both] | None = None
+
+    def both(self, data: Any) -> Both:
+        """Predictions and probabilities, at once where that is less work; only of what has probabilities."""
+        if self.shared:
+            return self.shared(data)
+        assert self.probabilities
+        return self.predict(data), self.probabilities(data)[1]
 
 
-def fast(estimator: Any) -> Fast:
+def fast(estimator: Any, *, in_pipeline: bool = False) -> Fast:
     if type(estimator) is Pipeline and not get_config()["enable_metadata_routing"]:
         return _pipeline(estimator)
     if Forest.fits(estimator):
         return _forest(estimator)
+    if Boosting.fits(estimator):
+        return _boosting(estimator)
     if Linear.fits(estimator):
-        return _linear(estimator)
+        return _linear(estimator, in_pipeline)
     return Fast(estimator.predict, _probabilities(estimator))
 
 
@@ -74,10 +88,11 @@ def _probabilities(estimator: Any) -> Callable[[Any], tuple[list[Any], Array]] |
 
 
 def _pipeline(pipeline: Pipeline) -> Fast:
-    """The steps one by one, as Pipeline itself does, for the sake of its last one."""
-    steps = [step for _, _, step in pipeline._iter(with_final=False)]
-    last = fast(pipeline.steps[-1][1])
+    """The steps one by one, as Pipeline itself does, each without what it need not do."""
+    steps = [quick(step, is_first=not number) for number, (_, _, step) in enumerate(pipeline._iter(with_final=False))]
+    last = fast(pipeline.steps[-1][1], in_pipeline=bool(steps))
     through = last.probabilities
+    first = steps[0] if steps else Step(lambda data: data, last.takes_matrix)
 
     def transformed(data: Any) -> Any:
         for step in steps:
@@ -87,44 +102,70 @@ def _pipeline(pipeline: Pipeline) -> Fast:
     return Fast(
         lambda data: last.predict(transformed(data)),
         (lambda data: through(transformed(data))) if through else None,
+        takes_matrix=first.takes_matrix,
+        takes_columns=first.takes_columns,
+        shared=(lambda data: last.both(transformed(data))) if through else None,
     )
 
 
 def _forest(estimator: Any) -> Fast:
     forest = Forest(estimator)
-    plain = _plain(estimator, numpy.float32, PLAIN_KINDS)
+    rows_of = plain(estimator, numpy.float32, PLAIN_KINDS)
     names = getattr(estimator, "feature_names_in_", None)
     classes = getattr(estimator, "classes_", None)
     if classes is None:
 
         def regress(data: Any) -> Any:
-            rows = plain(data)
-            return estimator.predict(_named(data, names)) if rows is None else forest.mean(rows)[:, 0]
+            rows = rows_of(data)
+            return estimator.predict(named(data, names)) if rows is None else forest.mean(rows)[:, 0]
 
         return Fast(regress, takes_matrix=True)
 
     def probabilities(data: Any) -> Array:
-        rows = plain(data)
-        return estimator.predict_proba(_named(data, names)) if rows is None else forest.mean(rows)
+        rows = rows_of(data)
+        return estimator.predict_proba(named(data, names)) if rows is None else forest.mean(rows)
+
+    def both(data: Any) -> Both:
+        found = probabilities(data)
+        return classes.take(numpy.argmax(found, axis=1), axis=0), found
 
     labels = classes.tolist()
-    return Fast(
-        lambda data: classes.take(numpy.argmax(probabilities(data), axis=1), axis=0),
-        lambda data: (labels, probabilities(data)),
-        takes_matrix=True,
-    )
+    return Fast(lambda data: both(data)[0], lambda data: (labels, probabilities(data)), takes_matrix=True, shared=both)
 
 
-def _linear(estimator: Any) -> Fast:
-    linear = Linear(estimator)
-    plain = _plain(estimator, numpy.float64, "f")
+def _boosting(estimator: Any) -> Fast:
+    boosting = Boosting(estimator)
+    rows_of = plain(estimator, numpy.float32, PLAIN_KINDS)
     names = getattr(estimator, "feature_names_in_", None)
     classes = getattr(estimator, "classes_", None)
 
     def answer(data: Any) -> Any:
-        rows = plain(data)
+        rows = rows_of(data)
         if rows is None:
-            return estimator.predict(_named(data, names))
+            return estimator.predict(named(data, names))
+        return boosting.raw(rows).ravel() if classes is None else classes[boosting.places(rows)]
+
+    if classes is None or not hasattr(estimator, "predict_proba"):
+        return Fast(answer, takes_matrix=True)
+    labels = classes.tolist()
+
+    def probabilities(data: Any) -> Array:
+        rows = rows_of(data)
+        return estimator.predict_proba(named(data, names)) if rows is None else boosting.probabilities(rows)
+
+    return Fast(answer, lambda data: (labels, probabilities(data)), takes_matrix=True)
+
+
+def _linear(estimator: Any, in_pipeline: bool) -> Fast:
+    linear = Linear(estimator)
+    rows_of = plain(estimator, numpy.float64, "f", in_pipeline=in_pipeline)
+    names = getattr(estimator, "feature_names_in_", None)
+    classes = getattr(estimator, "classes_", None)
+
+    def answer(data: Any) -> Any:
+        rows = rows_of(data)
+        if rows is None:
+            return estimator.predict(named(data, names))
         if classes is None:
             return linear.values(rows)
         scores = linear.scores(rows)
@@ -132,47 +173,13 @@ def _linear(estimator: Any) -> Fast:
 
     if classes is None:
         return Fast(answer, takes_matrix=True)
-    quick, labels = QuickLogistic.of(estimator), classes.tolist()
+    if not isinstance(estimator, LogisticRegression):
+        return Fast(answer, _probabilities(estimator), takes_matrix=True)
+    logistic, labels = QuickLogistic.of(estimator), classes.tolist()
 
     def probabilities(data: Any) -> Array:
-        rows = plain(data)
-        found: Array = estimator.predict_proba(_named(data, names)) if rows is None else quick.predict_proba(rows)
+        rows = rows_of(data)
+        found: Array = estimator.predict_proba(named(data, names)) if rows is None else logistic.predict_proba(rows)
         return found
 
     return Fast(answer, lambda data: (labels, probabilities(data)), takes_matrix=True)
-
-
-def _plain(estimator: Any, kind: Any, kinds: str) -> Callable[[Any], Array | None]:
-    """The rows as the estimator itself would convert them, None when it should look at them itself."""
-    names = getattr(estimator, "feature_names_in_", None)
-
-    def is_plain(dtype: Any) -> bool:
-        return isinstance(dtype, numpy.dtype) and dtype.kind in kinds and (kinds != "f" or dtype == kind)
-
-    def plain(data: Any) -> Array | None:
-        if isinstance(data, pandas.DataFrame):
-            if names is not None and not numpy.array_equal(data.columns, names):
-                return None
-            if not all(map(is_plain, data.dtypes)):
-                return None
-            with numpy.errstate(over="ignore"):
-                data = data.to_numpy(dtype=kind)
-        elif kind is numpy.float64 and isinstance(data, numpy.ndarray):
-            data = numpy.asfortranarray(data)  # as a frame of a request's columns has them
-        if not isinstance(data, numpy.ndarray) or data.ndim != 2 or data.shape[1] != estimator.n_features_in_:
-            return None
-        if not is_plain(data.dtype) and data.dtype != kind:
-            return None
-        if not len(data):
-            return None
-        with numpy.errstate(over="ignore"):
-            rows: Array = data.astype(kind, copy=False)
-        return rows if numpy.isfinite(rows).all() else None
-
-    return plain
-
-
-def _named(data: Any, names: Any) -> Any:
-    """A matrix that came without the names which the estimator was fitted with, so that it need not warn."""
-    is_bare = isinstance(data, numpy.ndarray) and data.ndim == 2 and names is not None and data.shape[1] == len(names)
-    return pandas.DataFrame(data, columns=names) if is_bare else data

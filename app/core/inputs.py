@@ -14,6 +14,7 @@ from mlflow.models import Model as Metadata
 from mlflow.pyfunc import scoring_server
 from mlflow.types import Schema
 
+from app.core import ranges
 from app.core.body import CSV, JSON, decode, json_type, media_type, shorten, text
 from app.core.errors import BadInputError, TooLargeError
 
@@ -59,6 +60,7 @@ def from_json(parsed: dict[str, Any], metadata: Metadata) -> Input:
 
     if not isinstance(parsed.get("params"), dict | None):
         raise BadInputError(f'"params" must be an object, received {json_type(parsed["params"])}')
+    ranges.check(parsed, metadata.get_input_schema())
     return _guarded(parse)
 
 

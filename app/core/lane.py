@@ -13,11 +13,12 @@ from typing import Any
 import numpy
 import pandas
 
-from app.core import blame, inputs
+from app.core import blame, decision, inputs
+from app.core.compiled import Compiled
 from app.core.model import LoadedModel
 from app.core.pace import Pace
 from app.core.plain import Layout, Rows
-from app.core.probabilities import classes
+from app.core.probabilities import classes, labelled
 
 PROBED_ROWS = 4
 
@@ -28,15 +29,16 @@ Timed = Callable[[Callable[[], Any]], Any]
 
 @dataclass
 class Lane:
-    """`has_labels`: /predict gives the model's labels and probabilities too."""
+    """`labels`: those of a classifier, whose probabilities /predict gives too."""
 
     model: LoadedModel
     layout: Layout | None
     row_wise: bool = False
-    has_labels: bool = False
+    labels: list[Any] | None = None
     pace: Pace = field(default_factory=Pace)
     waiting: int = 0  # calls and rows that are queued or being scored
     waiting_rows: int = 0
+    is_known: bool = False  # to the scoring thread's line
 
     @property
     def seconds(self) -> float:
@@ -60,17 +62,39 @@ class Lane:
         """What the model answers to enforced data; only for a model that is batched."""
         return self.model.scorer.predict(data, None)
 
+    def label(self, data: Any) -> tuple[Any, Any]:
+        """As `score`, with a row of probabilities for each row."""
+        return labelled(self.model, data)
+
     def plain(self, rows: Rows) -> Any:
         """Plain rows as enforced data, in the form that the scorer likes best."""
         assert self.layout is not None
         if self.model.scorer.takes_matrix and self.layout.is_matrix:
             return self.layout.matrix(rows)
+        if self.model.scorer.takes_columns and self.layout.is_texts:
+            return self.layout.texts(rows)
         return self.layout.frame(rows)
 
 
 def open_lane(model: LoadedModel, timed: Timed) -> Lane:
-    """On the scoring thread, for a model that has answered its example. `timed` runs one predict under the watchdog."""
-    lane = Lane(model, Layout.of(model.pyfunc.metadata), has_labels=classes(model) is not None)
+    """On the scoring thread, for a model that has answered its example. `timed` runs one predict under the watchdog.
+
+    A compiled model whose sums depend on the rows beside a row cannot be batched: if its original can be, that serves.
+    """
+    lane, compiled = _opened(model, timed), model.scorer
+    if lane.row_wise or not isinstance(compiled, Compiled) or not compiled.row_wise:
+        return lane
+    model.scorer = compiled.original
+    other = _opened(model, timed)
+    if not other.row_wise:
+        model.scorer = compiled
+        return lane
+    model.scorer.decision = decision.native("compiled, a row's last digits depend on the rows beside it")
+    return other
+
+
+def _opened(model: LoadedModel, timed: Timed) -> Lane:
+    lane = Lane(model, Layout.of(model.pyfunc.metadata), labels=classes(model))
     if not model.scorer.row_wise or model.pyfunc.metadata.get_params_schema() is not None:
         return lane
     lane.row_wise = True  # for the time of the test

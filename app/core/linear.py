@@ -18,6 +18,7 @@ from sklearn.linear_model import (
     Ridge,
     RidgeCV,
 )
+from sklearn.svm import LinearSVC
 
 Array: TypeAlias = numpy.ndarray[Any, Any]
 
@@ -27,21 +28,23 @@ REGRESSORS = (LinearRegression, Ridge, RidgeCV, Lasso, LassoCV, ElasticNet, Elas
 class Linear:
     def __init__(self, estimator: Any) -> None:
         self._coefficients: Array = estimator.coef_.T if estimator.coef_.ndim == 2 else estimator.coef_
+        self._in_order = numpy.ascontiguousarray(self._coefficients)  # as a sparse product wants them, each time
         self._intercept = estimator.intercept_
 
     @staticmethod
     def fits(estimator: Any) -> bool:
         """One of scikit-learn's own, fitted in double precision: a subclass may predict in another way."""
-        is_ours = type(estimator) in (*REGRESSORS, LogisticRegression, LogisticRegressionCV)
+        is_ours = type(estimator) in (*REGRESSORS, LogisticRegression, LogisticRegressionCV, LinearSVC)
         coefficients = getattr(estimator, "coef_", None)
         return is_ours and isinstance(coefficients, numpy.ndarray) and coefficients.dtype == numpy.float64
 
-    def values(self, rows: Array) -> Array:
-        """`rows`: float64 and finite."""
-        product: Array = rows @ self._coefficients + self._intercept
+    def values(self, rows: Any) -> Array:
+        """`rows`: float64 and finite, dense or SciPy's compressed sparse rows."""
+        coefficients = self._coefficients if isinstance(rows, numpy.ndarray) else self._in_order
+        product: Array = rows @ coefficients + self._intercept
         return product
 
-    def scores(self, rows: Array) -> Array:
+    def scores(self, rows: Any) -> Array:
         """A classifier's: one for each row if there are two classes, else one for each class."""
         values = self.values(rows)
         return values.reshape(-1) if values.ndim > 1 and values.shape[1] == 1 else values
@@ -50,12 +53,15 @@ class Linear:
 class QuickLogistic(LogisticRegression):  # type: ignore[misc]
     """Its probabilities from the quick scores, by scikit-learn's own code."""
 
-    def decision_function(self, X: Array) -> Array:  # noqa: N803
-        return Linear(self).scores(X)
+    _linear: Linear
+
+    def decision_function(self, X: Any) -> Array:  # noqa: N803
+        return self._linear.scores(X)
 
     @staticmethod
     def of(estimator: LogisticRegression) -> "QuickLogistic":
         quick = copy.copy(estimator)
         quick.__class__ = QuickLogistic
         assert isinstance(quick, QuickLogistic)
+        quick._linear = Linear(estimator)
         return quick

@@ -20,7 +20,7 @@ from app.core.snapshots import Folder, Series, Snapshot
 SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 
-REQUEST, ERROR, RECENT, EXIT = "request", "error", "recent", "exit"
+REQUEST, ERROR, RECENT, EXIT, SAMPLE = "request", "error", "recent", "exit", "sample"
 QUEUE, PREDICT, BATCH_ROWS, BATCH_REQUESTS = "queue", "predict", "batch_rows", "batch_requests"
 BOUNDS = {
     REQUEST: SECONDS,
@@ -30,6 +30,7 @@ BOUNDS = {
     BATCH_ROWS: SIZES,
     BATCH_REQUESTS: SIZES,
     ERROR: (),
+    SAMPLE: (),
 }
 
 SERVER = "server"  # the protocol of what is no prediction: health, metrics, the page
@@ -91,6 +92,11 @@ class Meters:
         """`kind` out of a small set: see `kind()`. An error is also a request, with its status."""
         with self._lock:
             self._numbers((ERROR, model, version, kind))[0] += 1
+
+    def sample(self, result: str, samples: int = 1) -> None:
+        """Of the prediction log: what became of so many samples."""
+        with self._lock:
+            self._numbers((SAMPLE, result))[0] += samples
 
     def start(self, worker: int, about: About) -> None:
         """After the fork. `about()` is what only the server knows: `ready`, `in_flight`, the models' status."""

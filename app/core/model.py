@@ -53,10 +53,11 @@ class LoadedModel:
         return None
 
 
-def load(version: ModelVersion, folder: Path, decided: Path | None = None) -> LoadedModel:
-    """`decided`: where the compiled model and the decision about it would be."""
-    pyfunc = load_folder(folder)
-    return LoadedModel(version, pyfunc, compiled.choose(scorer.native(pyfunc), decided))
+def load(version: ModelVersion, models: Path) -> LoadedModel:
+    """`models` holds the model, and its compiled form, each below its digest."""
+    pyfunc = load_folder(models / version.digest)
+    chosen = compiled.choose(scorer.native(pyfunc), version.decision, decision.place(models, version.decision))
+    return LoadedModel(version, pyfunc, chosen)
 
 
 def load_folder(folder: Path) -> PyFuncModel:

@@ -17,17 +17,17 @@ import pandas
 from mlflow.models import Model as Metadata
 from mlflow.types import DataType
 
+from app.core.columns import Columns
 from app.core.inputs import ROWS_AT_MOST
 
 # From here on, an integer in JSON and a 64-bit float need not be the same number.
 EXACT = float(2**53)
 
-_INTEGERS = frozenset({int})
 _TYPES: dict[DataType, frozenset[type]] = {
     DataType.double: frozenset({float, int}),
     DataType.float: frozenset({float, int}),
-    DataType.long: _INTEGERS,
-    DataType.integer: _INTEGERS,
+    DataType.long: frozenset({int}),
+    DataType.integer: frozenset({int}),
     DataType.boolean: frozenset({bool}),
     DataType.string: frozenset({str}),
 }
@@ -45,8 +45,11 @@ class Layout:
         self.names = names
         self.columns = pandas.DataFrame(columns=names).columns
         self._names = frozenset(names)
+        self._widths = {len(names)}
         self._types = types
+        self._fits = [(_TYPES[kind], _LIMITS.get(kind)) for kind in types]
         self.is_matrix = _MATRIX.issuperset(types)
+        self.is_texts = set(types) == {DataType.string}
         self._uniform = types[0] if len(set(types)) == 1 and types[0] in _LIMITS else None
 
     @staticmethod
@@ -64,12 +67,12 @@ class Layout:
 
     def table(self, rows: Rows) -> "Table | None":
         """The rows, in the order of the columns, if every value is of its column's own type."""
-        if not 0 < len(rows) <= ROWS_AT_MOST or any(len(row) != len(self.names) for row in rows):
+        if not 0 < len(rows) <= ROWS_AT_MOST or set(map(len, rows)) != self._widths:
             return None
         if self._uniform is not None:
-            fits = _fit(list(chain.from_iterable(rows)), self._uniform)
+            fits = _fit(rows[0] if len(rows) == 1 else list(chain.from_iterable(rows)), *self._fits[0])
         else:
-            fits = all(map(_fit, zip(*rows, strict=True), self._types))
+            fits = all(_fit(values, *fit) for values, fit in zip(zip(*rows, strict=True), self._fits, strict=True))
         return Table(self, rows) if fits else None
 
     def records(self, records: list[Any]) -> "Table | None":
@@ -98,6 +101,10 @@ class Layout:
         """As 64-bit floats, of a layout that `is_matrix`."""
         return numpy.array(rows, dtype=numpy.float64)
 
+    def texts(self, rows: Rows) -> Columns:
+        """Of a layout that `is_texts`."""
+        return Columns(dict(zip(self.names, map(list, zip(*rows, strict=True)), strict=True)))
+
     def frame(self, rows: Rows) -> pandas.DataFrame:
         """As schema enforcement leaves it: one block per type, column after column."""
         if self._uniform is not None:
@@ -109,7 +116,7 @@ class Layout:
         return pandas.DataFrame({name: _column(values, kind) for name, values, kind in pairs})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Table:
     """A plain request's input: rows of values that fit their columns as they are."""
 
@@ -172,14 +179,13 @@ def _no_key_twice(body: bytes, keys: int, table: Table) -> bool:
 
 
 def _is_lists(data: Any) -> bool:
-    return type(data) is list and all(type(row) is list for row in data)
+    return type(data) is list and set(map(type, data)) <= {list}
 
 
-def _fit(values: Sequence[Any], kind: DataType) -> bool:
+def _fit(values: Sequence[Any], types: frozenset[type], limit: float | None) -> bool:
     """Whether each is of its column's own type and keeps its value in it."""
-    if not _TYPES[kind].issuperset(map(type, values)):
+    if not types.issuperset(map(type, values)):
         return False
-    limit = _LIMITS.get(kind)
     return limit is None or (max(values) < limit and min(values) > -limit)
 
 

@@ -9,22 +9,22 @@ import gc
 import importlib
 from pathlib import Path
 
+import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.pyfunc import FLAVOR_NAME, MAIN
 
-from app.core import decision
 from app.core.deployment import Deployment
 
-# What a flavour's loader itself imports only when it unpickles.
+# What a flavour's loader itself imports only when it unpickles; skops alone takes a second.
 BEHIND_LOADER = {"mlflow.sklearn": ("sklearn.ensemble", "sklearn.pipeline", "sklearn.compose", "app.core.estimators")}
+UNPICKLERS = {"skops": ("skops.io",)}
 
 
-def import_libraries(deployment: Deployment, models_folder: Path, cache: Path | None = None) -> None:
+def import_libraries(deployment: Deployment, models_folder: Path) -> None:
     """What cannot be read or imported here is left alone: loading the model will say it, under the model's name."""
     for version in deployment.models:
-        decided = decision.read(decision.entry(cache, version.digest, deployment.release)) if cache else None
-        runtime = ("onnxruntime",) if decided and decided.kind == "compiled" else ()
+        runtime = ("onnxruntime",) if version.decision and version.decision.kind == "compiled" else ()
         for name in (*_modules(models_folder / version.digest), *runtime):
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
@@ -33,7 +33,9 @@ def import_libraries(deployment: Deployment, models_folder: Path, cache: Path | 
 
 def _modules(folder: Path) -> tuple[str, ...]:
     try:
-        loader = Model.load(str(folder)).flavors[FLAVOR_NAME][MAIN]
-    except (MlflowException, OSError, ValueError, LookupError, TypeError):
+        flavors = Model.load(str(folder)).flavors
+        loader = flavors[FLAVOR_NAME][MAIN]
+        unpickler = UNPICKLERS.get(flavors.get("sklearn", {}).get("serialization_format"), ())
+    except (MlflowException, yaml.YAMLError, OSError, ValueError, LookupError, TypeError, AttributeError):
         return ()
-    return (loader, *BEHIND_LOADER.get(loader, ()))
+    return (loader, *BEHIND_LOADER.get(loader, ()), *unpickler)

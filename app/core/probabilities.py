@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy
 
+from app.core.columns import framed
 from app.core.inputs import Input
 from app.core.model import LoadedModel, refused
 from app.core.openinference_tensor import Array
@@ -28,6 +29,14 @@ def probabilities(model: LoadedModel, given: Input) -> Labelled | None:
     if labels is None:
         return None
     return labels, refused(lambda: _rows(model, given))
+
+
+def labelled(model: LoadedModel, data: Any) -> tuple[Any, Array]:
+    """Predictions and probabilities of a classifier for enforced data, out of one scoring where that is known."""
+    found = model.scorer.both(data)
+    if found is None:
+        found = model.scorer.predict(data, None), _estimator(model).predict_proba(framed(data))
+    return found[0], numpy.asarray(found[1], dtype=numpy.float64)
 
 
 def _rows(model: LoadedModel, given: Input) -> Array:

@@ -19,6 +19,7 @@ from app.core.decision import NEVER_TRIED, Decision, Kind
 Params: TypeAlias = dict[str, Any] | None
 Probabilities: TypeAlias = tuple[list[Any], numpy.ndarray[Any, Any]]
 """The labels, and a row of probabilities for each row of the input."""
+Both: TypeAlias = tuple[Any, numpy.ndarray[Any, Any]]
 
 ROW_WISE_LOADERS = ("mlflow.xgboost", "mlflow.lightgbm")
 EXACT_IN_FLOAT64 = (DataType.double, DataType.float, DataType.integer, DataType.boolean)
@@ -29,12 +30,14 @@ class Scorer(Protocol):
 
     `row_wise`: a row's answer does not depend on the rows beside it, and the output splits by rows.
     `takes_matrix`: `predict` and `probabilities` take, instead of an enforced frame, a float64 matrix that holds
-    exactly its values, in the order of the signature's columns.
+    exactly its values, in the order of the signature's columns. `takes_columns`: they take `Columns` in its place,
+    where every column is of strings.
     """
 
     decision: Decision
     row_wise: bool
     takes_matrix: bool
+    takes_columns: bool
 
     @property
     def kind(self) -> Kind: ...
@@ -48,6 +51,9 @@ class Scorer(Protocol):
     def probabilities(self, data: Any) -> Probabilities | None:
         """None when the model has none."""
 
+    def both(self, data: Any) -> Both | None:
+        """`predict` and the rows of `probabilities`, for the cost of one where possible."""
+
 
 @dataclass
 class Native:
@@ -56,8 +62,10 @@ class Native:
     pyfunc: PyFuncModel
     score: Callable[[Any, Params], Any]
     score_probabilities: Callable[[Any], Probabilities] | None = None
+    score_both: Callable[[Any], Both] | None = None
     row_wise: bool = False
     takes_matrix: bool = False
+    takes_columns: bool = False
     estimator: Any = None
     has_plain_columns: bool = False
     decision: Decision = NEVER_TRIED
@@ -75,6 +83,9 @@ class Native:
     def probabilities(self, data: Any) -> Probabilities | None:
         return self.score_probabilities(data) if self.score_probabilities else None
 
+    def both(self, data: Any) -> Both | None:
+        return self.score_both(data) if self.score_both else None
+
 
 def native(pyfunc: PyFuncModel) -> Native:
     estimator = _estimator(pyfunc)
@@ -88,8 +99,10 @@ def native(pyfunc: PyFuncModel) -> Native:
         pyfunc,
         score=lambda data, _: fast.predict(data),
         score_probabilities=fast.probabilities,
+        score_both=fast.both if fast.probabilities else None,
         row_wise=estimators.is_row_wise(estimator),
         takes_matrix=fast.takes_matrix and plain,
+        takes_columns=fast.takes_columns,
         estimator=estimator,
         has_plain_columns=plain,
     )

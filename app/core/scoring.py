@@ -64,19 +64,21 @@ class Scoring:
 
     def admit(self, call: Call) -> None:
         """Lets the call into the line, or raises OverloadedError at once. `enqueue` must follow."""
+        lane = call.lane
         with self._lock:
             if self.waiting:
-                self._refuse(call.lane)
+                self._refuse(lane)
             self.waiting += 1
-            call.lane.waiting += 1
-            call.lane.waiting_rows += call.rows
-            if call.lane not in self._lanes:
-                self._lanes.append(call.lane)
+            lane.waiting += 1
+            lane.waiting_rows += call.rows
+            if not lane.is_known:
+                lane.is_known = True
+                self._lanes.append(lane)
 
     def _refuse(self, lane: Lane) -> None:
         if self.waiting >= QUEUE_LIMIT:
             raise OverloadedError(f"{self.waiting} predictions are waiting in this worker already")
-        wait = sum(each.seconds for each in self._lanes)
+        wait = self._lanes[0].seconds if len(self._lanes) == 1 else sum(each.seconds for each in self._lanes)
         if wait > WAIT_SECONDS and wait > min(WAIT_PREDICTS * lane.pace.seconds(1, 1), HTTP.predict_seconds):
             raise OverloadedError(f"a prediction would have to wait about {wait:.1f} seconds in this worker")
 

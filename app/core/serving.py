@@ -5,26 +5,24 @@ A request that arrives while they load simply waits for them: the one scoring th
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.core import decision
 from app.core.batch import Call, Timings, Work
 from app.core.board import Board
 from app.core.decision import Decision
 from app.core.deployment import Deployment, ModelVersion
 from app.core.errors import NotReadyError, OverloadedError, UnknownModelError
 from app.core.inputs import Input
-from app.core.lane import Lane, open_lane
+from app.core.lane import Lane
 from app.core.meters import Meters
-from app.core.model import LoadedModel, load
-from app.core.plain import Table
+from app.core.model import LoadedModel
 from app.core.probabilities import Labelled, classes, probabilities
 from app.core.samples import Samples
 from app.core.scoring import Scoring
+from app.core.shelf import Shelf
 
 __all__ = ["Serving", "Timings"]
 
@@ -43,17 +41,17 @@ class Serving:
     models_folder: Path
     drain_file: Path
     slot: str = ""
-    cache: Path | None = None  # for compiled models
     board: Board = field(default_factory=Board)
     meters: Meters = field(default_factory=Meters)
     samples: Samples | None = None
     worker: int = 0
     draining: bool = False
-    _loaded: dict[str, LoadedModel] = field(default_factory=dict)
-    _lanes: dict[str, Lane] = field(default_factory=dict)
-    _failed: dict[str, str] = field(default_factory=dict)
     _thread: Scoring | None = None
     _blocking: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(BLOCKED_LIMIT))
+    _shelf: Shelf = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shelf = Shelf(self.deployment, self.models_folder)
 
     def start(self, worker: int = 0) -> None:
         """After the fork: starts the scoring thread, whose first work is to load and check every model."""
@@ -92,24 +90,15 @@ class Serving:
 
     def model(self, version: ModelVersion) -> LoadedModel:
         """The loaded model, waiting for the first load if that is still under way."""
-        if version.name not in self._loaded and version.name not in self._failed:
+        if self._shelf.status(version) == "loading":
             self.scoring.submit(lambda: None).result()
-        if reason := self._failed.get(version.name):
+        if reason := self._shelf.failed.get(version.name):
             raise NotReadyError(f"model {version.label} is not ready: {reason}")
-        return self._loaded[version.name]
+        return self._shelf.loaded[version.name]
 
     def lane(self, version: ModelVersion) -> Lane | None:
         """How the model takes batches; None while it is not loaded."""
-        return self._lanes.get(version.name)
-
-    def admit(self, model: LoadedModel, given: Input | Table, timings: Timings, done: Callable[[Call], None]) -> Call:
-        """Lets a prediction into the line; `scoring.enqueue` must follow. `done(call)` comes on the scoring thread.
-
-        Raises OverloadedError at once.
-        """
-        call = Call(self._lanes[model.version.name], given, timings, done, given.rows)
-        self.scoring.admit(call)
-        return call
+        return self._shelf.lanes.get(version.name)
 
     def predict(self, model: LoadedModel, given: Input, timings: Timings) -> Any:
         """Waits for the answer. Refuses at once when it would have to wait too long."""
@@ -131,7 +120,7 @@ class Serving:
             raise OverloadedError(f"{BLOCKED_LIMIT} requests are waiting for predictions in this worker already")
         try:
             ended = threading.Event()
-            call = Call(self._lanes[model.version.name], given, timings, lambda _: ended.set(), rows)
+            call = Call(self._shelf.lanes[model.version.name], given, timings, lambda _: ended.set(), rows)
             self.scoring.admit(call)
             self.scoring.enqueue([call])
             ended.wait()
@@ -154,48 +143,15 @@ class Serving:
             self.samples.offer(calls)
 
     def _prepare(self) -> None:
-        for version in self.deployment.models:
-            started = time.monotonic()
-            reason = self._prepare_one(version)
-            seconds = round(time.monotonic() - started, 3)
-            facts = {"model": version.name, "version": version.version, "seconds": seconds}
-            if reason is None:
-                log.info("model ready", extra=facts)
-            else:
-                log.error(
-                    "model not ready: %s", reason, extra=facts
-                )  # first: who sees the failure may end this process
-                self._failed[version.name] = reason
+        self._shelf.fill(self.scoring.timed)
         self.meters.publish()  # so that a server that says it is ready has workers that all say so
-        if not self._failed:
+        if not self._shelf.failed:
             self.board.ready(self.worker)
-
-    def _prepare_one(self, version: ModelVersion) -> str | None:
-        """None, or why the model cannot serve. Whatever a model's code raises here is the operator's to read."""
-        try:
-            model = load(version, self.models_folder / version.digest, self._decided(version))
-        except Exception as error:
-            log.exception("model %s does not load", version.label)
-            return f"it does not load: {type(error).__name__}: {error}"
-        try:
-            contradiction: str | None = self.scoring.timed(model.contradiction)
-        except Exception as error:
-            log.exception("model %s does not answer its example", version.label)
-            cause = error.__cause__ or error
-            return f"it does not answer its example: {type(cause).__name__}: {cause}"
-        if contradiction:
-            return contradiction
-        self._lanes[version.name] = open_lane(model, self.scoring.timed)
-        self._loaded[version.name] = model
-        return None
-
-    def _decided(self, version: ModelVersion) -> Path | None:
-        return decision.entry(self.cache, version.digest, self.deployment.release) if self.cache else None
 
     @property
     def is_ready(self) -> bool:
         """This worker, whatever the others do."""
-        return len(self._loaded) == len(self.deployment.models)
+        return self._shelf.is_full
 
     @property
     def is_draining(self) -> bool:
@@ -208,20 +164,17 @@ class Serving:
             message = "this server is being taken out of service"
             checks.append({"check": "draining", "status": "failed", "message": message})
         if not self.board.complete:
-            checks += [self._check(version) for version in self.deployment.models if version.name not in self._loaded]
+            checks += self._shelf.missing()
             message = f"{self.board.count} of {self.board.workers} workers are ready"
             checks.append({"check": "workers", "status": "waiting", "message": message})
         return checks
 
     def status(self, version: ModelVersion) -> str:
-        if version.name in self._loaded:
-            return "ready"
-        return "failed" if version.name in self._failed else "loading"
+        return self._shelf.status(version)
 
     def decision(self, version: ModelVersion) -> Decision | None:
         """Natively or compiled, and why; None while the model is not loaded."""
-        loaded = self._loaded.get(version.name)
-        return loaded.scorer.decision if loaded else None
+        return self._shelf.decision(version)
 
     def about(self) -> dict[str, Any]:
         """This worker as the others may tell of it: see Meters.start."""
@@ -230,7 +183,3 @@ class Serving:
             for each, decided in ((version, self.decision(version)) for version in self.deployment.models)
         ]
         return {"ready": self.is_ready, "in_flight": self.scoring.waiting, "models": models}
-
-    def _check(self, version: ModelVersion) -> dict[str, str]:
-        message = self._failed.get(version.name, "the model is being loaded")
-        return {"check": f"model {version.label}", "status": self.status(version), "message": message}

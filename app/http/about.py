@@ -26,6 +26,7 @@ def models(here: Serving) -> list[dict[str, Any]]:
         {
             "name": model.name,
             "version": model.version,
+            "alias": model.alias,
             "run_id": model.run_id,
             "source": model.source,
             "digest": model.digest,

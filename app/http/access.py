@@ -7,6 +7,7 @@ import uuid
 
 from flask import Flask, Response, g, request
 
+from app.core.batch import Timings
 from app.core.meters import SERVER
 from app.http.state import Record, record, serving
 from contract import HEADERS
@@ -32,7 +33,9 @@ def request_id(given: str) -> str:
 
 def _begin() -> None:
     given = request.headers.get(HEADERS.request_id, "")
-    g.record = Record(request_id(given))
+    chosen = request_id(given)
+    timings = Timings(request_id=chosen, protocol=protocol(request.method, request.path))
+    g.record = Record(chosen, timings=timings)
 
 
 def _finish(response: Response) -> Response:

@@ -5,7 +5,7 @@ request, so that nothing a client sends makes a new series. `worker` is a place 
 reason: a worker that is replaced makes no new series either.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -20,6 +20,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from app.core import meters
+from app.core.samples import RESULTS
 from app.core.serving import Serving
 from app.core.snapshots import Series, Snapshot, summed
 from app.http.about import build, models
@@ -40,7 +41,8 @@ GAUGES: tuple[tuple[str, str, Callable[[dict[str, Any]], float]], ...] = (
     ("slipway_worker_ready", "Whether all its models are ready.", lambda about: about["ready"]),
     ("slipway_in_flight_requests", "Predictions that wait or run in the worker.", lambda about: about["in_flight"]),
 )
-MODEL = ["model", "version"]
+MODEL = ["model", "version", "alias"]
+Aliases = Mapping[tuple[str, str], str]
 
 
 @routes.get("/metrics")
@@ -56,11 +58,12 @@ class _Families(Collector):
     def collect(self) -> Iterator[Metric]:
         workers, past = self._here.meters.collect()
         series = summed([past, *(worker.series for worker in workers)])
+        aliases = {(model.name, model.version): model.alias or "" for model in self._here.deployment.models}
         yield from _information(self._here)
         yield from _workers(self._here, workers, series)
-        yield from _counters(series)
+        yield from _counters(series, aliases)
         for family in HISTOGRAMS:
-            yield _histogram(family, series)
+            yield _histogram(family, series, aliases)
 
 
 def _information(here: Serving) -> Iterator[Metric]:
@@ -75,9 +78,10 @@ def _information(here: Serving) -> Iterator[Metric]:
         labels=MODEL,
     )
     for facts in models(here):
-        name = [facts["name"], facts["version"]]
+        name = [facts["name"], facts["version"], facts["alias"] or ""]
         known = {key: str(facts[key] or "") for key in ("run_id", "source", "digest", "kind")}
-        about.add_metric([], {"model": name[0], "version": name[1], "default": str(facts["default"]).lower(), **known})
+        named = dict(zip(MODEL, name, strict=True))
+        about.add_metric([], {**named, "default": str(facts["default"]).lower(), **known})
         if facts["kind"]:
             compiled.add_metric(name, facts["kind"] == "compiled")
         if facts["largest_difference"] is not None:
@@ -97,26 +101,31 @@ def _workers(here: Serving, workers: list[Snapshot], series: Series) -> Iterator
     ready = GaugeMetricFamily("slipway_model_ready_workers", "Workers in which the model is ready.", labels=MODEL)
     for version in here.deployment.models:
         states = [model for worker in workers for model in worker.about["models"] if model["name"] == version.name]
-        ready.add_metric([version.name, version.version], sum(model["status"] == "ready" for model in states))
+        labels = [version.name, version.version, version.alias or ""]
+        ready.add_metric(labels, sum(model["status"] == "ready" for model in states))
     yield ready
 
 
-def _counters(series: Series) -> Iterator[Metric]:
+def _counters(series: Series, aliases: Aliases) -> Iterator[Metric]:
     requests = CounterMetricFamily("slipway_requests", "Answers.", labels=[*MODEL, "protocol", "status"])
-    for labels, numbers in _of(meters.REQUEST, series):
+    for labels, numbers in _of(meters.REQUEST, series, aliases):
         requests.add_metric(labels, sum(numbers[:-1]))
     yield requests
     errors = CounterMetricFamily("slipway_errors", "Answers that were errors, by their cause.", labels=[*MODEL, "kind"])
-    for labels, numbers in _of(meters.ERROR, series):
+    for labels, numbers in _of(meters.ERROR, series, aliases):
         errors.add_metric(labels, numbers[0])
     yield errors
+    samples = CounterMetricFamily("slipway_prediction_log_samples", "What became of each sample.", labels=["result"])
+    for result in RESULTS:
+        samples.add_metric([result], series.get((meters.SAMPLE, result), [0])[0])
+    yield samples
 
 
-def _histogram(family: str, series: Series) -> HistogramMetricFamily:
+def _histogram(family: str, series: Series, aliases: Aliases) -> HistogramMetricFamily:
     name, documentation = HISTOGRAMS[family]
     has_protocol = family == meters.REQUEST
     found = HistogramMetricFamily(name, documentation, labels=[*MODEL, "protocol"] if has_protocol else MODEL)
-    merged = summed({tuple(labels[:3]): numbers} for labels, numbers in _of(family, series))
+    merged = summed({tuple(labels[: 3 + has_protocol]): numbers} for labels, numbers in _of(family, series, aliases))
     for labels, (*counts, total) in sorted(merged.items()):
         found.add_metric(labels, list(_buckets(meters.BOUNDS[family], counts)), total)
     return found
@@ -130,7 +139,9 @@ def _buckets(bounds: Iterable[float], counts: list[float]) -> Iterator[tuple[str
         yield bound, reached
 
 
-def _of(family: str, series: Series) -> Iterator[tuple[list[str], list[float]]]:
+def _of(family: str, series: Series, aliases: Aliases) -> Iterator[tuple[list[str], list[float]]]:
+    """Model, version, and the alias that the deployment knows them by, then what else the family tells apart."""
     for (kind, *labels), numbers in sorted(series.items()):
         if kind == family:
-            yield labels, numbers
+            model, version, *more = labels
+            yield [model, version, aliases.get((model, version), ""), *more], numbers

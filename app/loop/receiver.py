@@ -8,7 +8,7 @@ from collections import deque
 import httptools
 
 from app.loop.limits import Limits
-from app.loop.message import Request
+from app.loop.message import Headers, Request
 
 VERSIONS = ("1.0", "1.1")
 
@@ -32,6 +32,8 @@ class Receiver:
         self._parser = httptools.HttpRequestParser(self)
         self._in_body = False
         self._header_bytes = 0
+        self._headers: Headers = []  # of the coming request
+        self._header_bytes_at_most, self._header_fields_at_most = limits.header_bytes, limits.header_fields
 
     def feed(self, data: bytes) -> None:
         if self.deaf:
@@ -48,7 +50,9 @@ class Receiver:
         except httptools.HttpParserError:
             self.refuse(400, "the request is not valid HTTP")
         if self.coming is not None and not self._in_body:
-            self._count_header(len(data))
+            self._header_bytes += len(data)
+            if self._header_bytes > self._header_bytes_at_most:
+                self._refuse_header_bytes()
 
     def refuse(self, status: int, reason: str) -> None:
         """The last request of this connection, answered without being served."""
@@ -71,7 +75,8 @@ class Receiver:
     # What llhttp calls
 
     def on_message_begin(self) -> None:
-        self.coming = Request()
+        self.coming = coming = Request()
+        self._headers = coming.headers
         self._in_body = self.wants_continue = False
         self._header_bytes = 0
         self.stage += 1
@@ -84,19 +89,19 @@ class Receiver:
             raise RefusedError
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        coming = self._coming()
-        self._count_header(len(name) + len(value) + 4)
-        if not self._in_body:  # else it is a trailer
-            coming.headers.append((name.lower(), value))
-            if len(coming.headers) > self.limits.header_fields:
-                self.refuse(431, f"there are more than {self.limits.header_fields} headers")
-        if self.deaf:
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > self._header_bytes_at_most:
+            self._refuse_header_bytes()
             raise RefusedError
+        if not self._in_body:  # else it is a trailer
+            headers = self._headers
+            headers.append((name.lower(), value))
+            if len(headers) > self._header_fields_at_most:
+                self.refuse(431, f"there are more than {self.limits.header_fields} headers")
+                raise RefusedError
 
-    def _count_header(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > self.limits.header_bytes:
-            self.refuse(431, f"the headers are larger than {self.limits.header_bytes} bytes")
+    def _refuse_header_bytes(self) -> None:
+        self.refuse(431, f"the headers are larger than {self.limits.header_bytes} bytes")
 
     def on_headers_complete(self) -> None:
         coming = self._coming()

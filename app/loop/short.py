@@ -5,36 +5,30 @@ through to Flask before anything has happened, and so does the rendering of ever
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
-
-import numpy
 
 from app.core import plain
 from app.core.batch import Call, Timings
 from app.core.deployment import ModelVersion
 from app.core.errors import OverloadedError
-from app.core.inputs import Input
-from app.core.model import render
 from app.core.plain import Layout, Table
 from app.core.serving import Serving
 from app.http.access import milliseconds, request_id
 from app.loop.connection import Connection
-from app.loop.journal import Journal
+from app.loop.journal import Journal, Line
 from app.loop.mailbox import Mailbox
 from app.loop.message import Answer, Request, header_lines
 from app.loop.refusal import refusal
+from app.loop.rendered import rendered
 from contract import HEADERS
 
 Parse = Callable[[bytes, Layout], Table | None]
 
 JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 REQUEST_ID = HEADERS.request_id.encode()
-PLAIN_KINDS = "fiubU"  # of NumPy: what json writes as MLflow's encoder does
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +37,7 @@ class Route:
     parse: Parse
     protocol: str
     headers: bytes
+    line: Line
 
 
 @dataclass(slots=True, eq=False)
@@ -62,16 +57,22 @@ Answered = Callable[[Pending, Answer | None], None]
 class Short:
     def __init__(self, serving: Serving, mailbox: Mailbox, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
         self._serving, self._mailbox, self._journal, self._loop = serving, mailbox, journal, loop
-        self._routes = routes(serving)
+        self._routes = routes(serving, journal)
         self._gathered: list[Call] = []
 
     def begin(self, request: Request, connection: Connection, answered: Answered) -> Pending | None:
-        """None when it is not plain. Else `answered` comes, without an answer when Flask should render the error."""
+        """None when it is not plain. Else `answered` comes, without an answer when Flask should render the error.
+
+        `request.pending` is set as long as the prediction is under way.
+        """
         route = self._routes.get(bytes(request.target)) if request.method == b"POST" else None
         if route is None or request.too_large:
             return None
         lane = self._serving.lane(route.version)
-        if lane is None or lane.layout is None or (route.protocol == "predict" and lane.has_labels):
+        if lane is None or lane.layout is None:
+            return None
+        labelled = route.protocol == "predict" and lane.labels is not None
+        if labelled and not lane.row_wise:
             return None
         chosen = plain_id(request)
         if chosen is None:
@@ -81,14 +82,17 @@ class Short:
         if table is None:
             return None
         pending = Pending(request, connection, route, chosen, time.monotonic() - started, answered)
+        timings = Timings(request_id=chosen, protocol=route.protocol)
         try:
-            pending.call = self._serving.admit(lane.model, table, Timings(), self._done(pending))
+            call = Call(lane, table, timings, self._scored, table.rows, labelled=labelled, owner=pending)
+            self._serving.scoring.admit(call)
         except OverloadedError as error:
             self._overloaded(pending, error, table.rows)
             return pending
+        pending.call, request.pending = call, pending
         if not self._gathered:
             self._loop.call_soon(self._send)
-        self._gathered.append(pending.call)
+        self._gathered.append(call)
         return pending
 
     def _send(self) -> None:
@@ -96,51 +100,58 @@ class Short:
         calls, self._gathered = self._gathered, []
         self._serving.scoring.enqueue(calls)
 
-    def _done(self, pending: Pending) -> Callable[[Call], None]:
-        return lambda _: self._mailbox.put(self._answer, pending)
+    def _scored(self, call: Call) -> None:
+        """On the scoring thread."""
+        self._mailbox.put(self._answer, call)
 
-    def _answer(self, pending: Pending) -> None:
-        call = pending.call
-        assert call is not None
+    def _answer(self, call: Call) -> None:
+        pending: Pending = call.owner
+        call.owner = pending.request.pending = None  # no cycle is left for the collector to find
+        try:
+            body = b"" if call.error is not None else rendered(call, pending.route.protocol)
+        except Exception as error:  # whatever it is, somebody waits, and Flask renders it
+            call.error = error
         if call.error is not None:
             pending.answered(pending, None)
             return
-        answer = Answer(200, head(pending), written(call.predictions))
-        timings = call.timings
-        steps = {"queue_ms": milliseconds(timings.queue), "predict_ms": milliseconds(timings.predict)}
-        self._close(pending, answer, {"rows": call.rows}, steps)
+        request, timings = pending.request, call.timings
+        answer = Answer(200, head(pending), body)
+        taken = (time.monotonic() - request.started, pending.parse_seconds, timings.queue, timings.predict)
+        pending.answered(pending, answer)
+        sizes = len(request.body), len(answer.body)
+        self._journal.predicted(pending.route.line, pending.request_id, call.rows, sizes, taken)
 
     def _overloaded(self, pending: Pending, error: OverloadedError, rows: int) -> None:
-        answer = refusal(pending.request, error, pending.request_id, head(pending))
-        self._close(pending, answer, {"rows": rows, "error": error.code}, {"queue_ms": 0.0, "predict_ms": 0.0})
-        self._journal.error(error, pending.route.version)
-
-    def _close(self, pending: Pending, answer: Answer, facts: dict[str, Any], steps: dict[str, float]) -> None:
         version = pending.route.version
-        facts = {"model": version.name, "version": version.version, **facts}
-        steps = {"parse_ms": milliseconds(pending.parse_seconds), **steps}
-        self._journal.request(pending.request, answer, pending.request_id, facts, steps)
+        answer = refusal(pending.request, error, pending.request_id, head(pending))
+        facts = {"model": version.name, "version": version.version, "rows": rows, "error": error.code}
+        steps = {"parse_ms": milliseconds(pending.parse_seconds), "queue_ms": 0.0, "predict_ms": 0.0}
         pending.answered(pending, answer)
+        self._journal.request(pending.request, answer, pending.request_id, facts, steps)
+        self._journal.error(error, version)
 
 
 def head(pending: Pending) -> bytes:
     return b"%s%s: %s\r\n" % (pending.route.headers, REQUEST_ID, pending.request_id.encode())
 
 
-def routes(serving: Serving) -> dict[bytes, Route]:
+def routes(serving: Serving, journal: Journal) -> dict[bytes, Route]:
     """The exact targets of plain predictions."""
     found: dict[bytes, Route] = {}
     default = serving.default()
+
+    def add(target: bytes, version: ModelVersion, parse: Parse, spoken: str, headers: bytes) -> None:
+        found[target] = Route(version, parse, spoken, headers, journal.line(target, spoken, version))
+
     for version in serving.deployment.models:
         lines = {"Content-Type": "application/json", HEADERS.deployment: serving.deployment.id}
         lines[HEADERS.model] = version.label
         head = header_lines(lines.items())
-        invocations = Route(version, plain.invocation, "mlflow", head)
-        predict = Route(version, plain.rows, "predict", head)
         name = quote(version.name, safe="").encode()
-        found[b"/models/%s/invocations" % name], found[b"/predict/%s" % name] = invocations, predict
-        if version == default:
-            found[b"/invocations"], found[b"/predict"] = invocations, predict
+        for target in (b"/models/%s/invocations" % name, *([b"/invocations"] if version == default else [])):
+            add(target, version, plain.invocation, "mlflow", head)
+        for target in (b"/predict/%s" % name, *([b"/predict"] if version == default else [])):
+            add(target, version, plain.rows, "predict", head)
     return found
 
 
@@ -159,10 +170,3 @@ def plain_id(request: Request) -> str | None:
     if not is_json:
         return None
     return request_id(given.decode("latin-1"))
-
-
-def written(predictions: Any) -> bytes:
-    """As `render` writes it; an array of plain values needs no encoder's help for that."""
-    if isinstance(predictions, numpy.ndarray) and predictions.dtype.kind in PLAIN_KINDS:
-        return json.dumps({"predictions": predictions.tolist()}).encode()
-    return render(predictions, Input(None, None)).encode()

@@ -35,8 +35,7 @@ class Site:
         if request.refusal is not None:
             self._refuse(request, connection, HttpError(*request.refusal))
             return
-        request.pending = self._short.begin(request, connection, self._answered)
-        if request.pending is None:
+        if self._short.begin(request, connection, self._answered) is None:
             self._flask(request, connection)
 
     def _answered(self, pending: Pending, answer: Answer | None) -> None:

@@ -17,6 +17,7 @@ import uvloop
 from gunicorn.workers.base import Worker as Base  # type: ignore[import-untyped]
 
 from app import settings
+from app.core import growth
 from app.core.serving import Serving
 from app.loop.connection import Connection
 from app.loop.limits import Limits
@@ -25,16 +26,19 @@ from app.loop.loads import LOADS
 from app.loop.site import Site
 
 TICK_SECONDS = 0.25
+GARBAGE = (20_000, 20, 50)  # a request leaves no cycles: Python's own 700 would look for some every few requests
 
 
 class Worker(Base):  # type: ignore[misc]
+    alive: bool
+
     def __init__(self, *arguments: Any) -> None:
         """In the master, before the fork."""
         super().__init__(*arguments)
         self.serving: Serving = self.app.wsgi().extensions["slipway"]
         self.is_replacement = self.serving.board.complete
         self.linger_until: float | None = None
-        self.is_settled = False
+        self.memory: growth.Bound | None = None
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
@@ -109,11 +113,21 @@ class Worker(Base):  # type: ignore[misc]
             self.handle_exit(signal.SIGTERM, None)
         if self.alive and not listener.is_open and (self.serving.is_ready or not self.is_replacement):
             listener.open(lambda: len(site.connections))
-        if self.serving.is_ready and not self.is_settled:
-            self.is_settled = True
-            gc.freeze()  # what the models are made of will not become garbage
+        if self.serving.is_ready:
+            self._keep_within_memory()
         if not self.alive:
             self.linger_until = self.linger_until or now + site.limits.linger_seconds
             site.drain(self.linger_until)
         listener.tell()
         site.expire(now)
+
+    def _keep_within_memory(self) -> None:
+        resident = growth.resident()
+        if self.memory is None:
+            gc.freeze()  # what the models are made of will not become garbage
+            gc.set_threshold(*GARBAGE)
+            bound = settings.read(os.environ).worker_memory
+            self.memory = growth.Bound.settled(resident, bound, self.age, self.cfg.workers)
+        elif self.alive and self.memory.exceeded(resident):
+            self.log.warning("holds %d bytes, more than %d: another takes its place", resident, self.memory.limit)
+            self.alive = False

@@ -33,12 +33,14 @@ class BalancerArgs:
 
 
 class Balancer(pulumi.ComponentResource):
-    """`rules` is what must exist before a target is registered."""
+    """`rules` is what must exist before a target is registered. CloudWatch knows balancer and groups by suffixes."""
 
     arn: pulumi.Output[str]
+    suffix: pulumi.Output[str]
     dns_name: pulumi.Output[str]
     zone_id: pulumi.Output[str]
     group_arns: Mapping[str, pulumi.Output[str]]
+    group_suffixes: Mapping[str, pulumi.Output[str]]
     rules: list[pulumi.Resource]
 
     def __init__(self, name: str, args: BalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -59,10 +61,13 @@ class Balancer(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=protected, depends_on=[args.network.public]),
         )
         self.arn, self.dns_name, self.zone_id = balancer.arn, balancer.dns_name, balancer.zone_id
-        self.group_arns = {
+        self.suffix = balancer.arn_suffix
+        groups = {
             "serving": self._target_group("serving", args.network, settings.fleet.node.drain_seconds),
             "tracking": self._target_group("tracking", args.network, settings.tracking.node.drain_seconds),
         }
+        self.group_arns = {role: group.arn for role, group in groups.items()}
+        self.group_suffixes = {role: group.arn_suffix for role, group in groups.items()}
         listeners = self._listeners(settings, args.certificate.arn)
         self.rules = [self._rule(rule, listeners) for rule in routes.rules(settings.mlflow)]
         if settings.mlflow.certificate_arn:
@@ -74,8 +79,8 @@ class Balancer(pulumi.ComponentResource):
             )
         self.register_outputs({"arn": self.arn, "dns_name": self.dns_name})
 
-    def _target_group(self, role: str, network: Network, drain_seconds: int) -> pulumi.Output[str]:
-        group = aws.lb.TargetGroup(
+    def _target_group(self, role: str, network: Network, drain_seconds: int) -> aws.lb.TargetGroup:
+        return aws.lb.TargetGroup(
             f"{self._name}-{GROUP_LABELS[role]}",
             vpc_id=network.vpc_id,
             target_type="instance",
@@ -86,7 +91,6 @@ class Balancer(pulumi.ComponentResource):
             tags={"Name": f"{self._name}-{role}"},
             opts=self._child,
         )
-        return pulumi.Output.from_input(group.arn)
 
     def _listeners(
         self, settings: Settings, certificate_arn: pulumi.Input[str] | None

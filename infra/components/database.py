@@ -24,6 +24,7 @@ class DatabaseArgs:
 class Database(pulumi.ComponentResource):
     """`secret_arn` is of the master password, which RDS rotates."""
 
+    identifier: pulumi.Output[str]
     host: pulumi.Output[str]
     port: pulumi.Output[int]
     database: str
@@ -70,6 +71,7 @@ class Database(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, protect=settings.protected),
         )
+        self.identifier = database.identifier
         self.host, self.port, self.database = database.address, database.port, DATABASE
         self.secret_arn = database.master_user_secrets.apply(lambda secrets: str(secrets[0].secret_arn))
         self.register_outputs({"host": self.host, "port": self.port, "secret_arn": self.secret_arn})

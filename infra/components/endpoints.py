@@ -7,16 +7,19 @@ import pulumi_aws as aws
 
 from infra.components.firewall import Firewall
 from infra.components.network import Network
+from infra.settings import Settings
 
 SERVICES = ("ssm", "secretsmanager")
 """What nodes call besides S3, which has its gateway. Each costs by zone and hour."""
+FOR_THE_WATCHER = ("ec2",)
+"""Where nodes are, and their consoles."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointsArgs:
     """Unless the firewall has a group for them there are no endpoints: the network has another way out."""
 
-    region: str
+    settings: Settings
     network: Network
     firewall: Firewall
 
@@ -31,7 +34,7 @@ class Endpoints(pulumi.ComponentResource):
             aws.ec2.VpcEndpoint(
                 f"{name}-{service}",
                 vpc_id=args.network.vpc_id,
-                service_name=f"com.amazonaws.{args.region}.{service}",
+                service_name=f"com.amazonaws.{args.settings.region}.{service}",
                 vpc_endpoint_type="Interface",
                 private_dns_enabled=True,
                 subnet_ids=args.network.private_ids,
@@ -39,7 +42,7 @@ class Endpoints(pulumi.ComponentResource):
                 tags={"Name": f"{name}-{service}"},
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            for service in SERVICES
+            for service in (*SERVICES, *(FOR_THE_WATCHER if args.settings.delivery.follow_alias else ()))
             if group is not None
         ]
         self.register_outputs({})

@@ -9,7 +9,10 @@ from infra.components.balancer import Balancer
 from infra.components.firewall import Firewall
 from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
 from infra.components.parameters import Parameters
+from infra.components.scaling import Scaling, ScalingArgs
 from infra.sections import FleetSettings
+
+MIB = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,7 @@ class Fleet(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:nodes:Fleet", name, None, opts)
-        settings = args.settings
+        settings, log = args.settings, args.settings.prediction_log
         parameters = args.parameters
         arns = pulumi.Output.all(args.site.storage.arn, parameters.deployment_arn, parameters.watcher_key_arn)
         nodes = NodeGroup(
@@ -45,8 +48,9 @@ class Fleet(pulumi.ComponentResource):
                 facts={
                     "deployment_parameter": parameters.deployment_name,
                     "watcher_key_parameter": parameters.watcher_key_name,
+                    "prediction_log": {"share": log.share, "daily_bytes": log.daily_mib * MIB},
                 },
-                policy=arns.apply(lambda known: policies.serving(*known)),
+                policy=arns.apply(lambda known: policies.serving(*known, logs_predictions=log.is_on)),
                 security_group_id=args.firewall.groups["serving"],
                 target_group_arn=args.balancer.group_arns["serving"],
                 hooks=args.hooks,
@@ -54,4 +58,7 @@ class Fleet(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
         self.group_name = nodes.group_name
+        if settings.autoscaling:
+            aim = ScalingArgs(settings=settings, group_name=self.group_name, balancer=args.balancer)
+            Scaling(f"{name}-serving", aim, pulumi.ResourceOptions(parent=self))
         self.register_outputs({"group_name": self.group_name})

@@ -18,6 +18,7 @@ from infra.components.storage import Storage
 from infra.image import Image
 from infra.sections import NodeSettings
 
+MEASURED = ["GroupDesiredCapacity", "GroupInServiceInstances"]
 REPLACE_WITH_SPARE = {"min_healthy_percentage": 100, "max_healthy_percentage": 200}
 
 
@@ -69,10 +70,16 @@ class NodeGroup(pulumi.ComponentResource):
             name, assume_role_policy=policies.assumed_by("ec2.amazonaws.com"), tags={"Name": name}, opts=self._child
         )
         grants = aws.iam.RolePolicy(name, role=role.id, policy=args.policy, opts=self._child)
+        logs = aws.iam.RolePolicy(
+            f"{name}-logs",
+            role=role.id,
+            policy=args.site.storage.arn.apply(lambda arn: policies.logs(arn, args.role)),
+            opts=self._child,
+        )
         profile = aws.iam.InstanceProfile(name, role=role.name, tags={"Name": name}, opts=self._child)
         own = bundle.bundle(args.role)
         template = self._template(args, profile, own.key)
-        group = self._group(args, template, after=[*args.site.after, grants, self._files(args, own)])
+        group = self._group(args, template, after=[*args.site.after, grants, logs, self._files(args, own)])
         self.group_name = group.name
         self.register_outputs({"group_name": self.group_name})
 
@@ -150,6 +157,7 @@ class NodeGroup(pulumi.ComponentResource):
                 "preferences": preferences,
                 "triggers": ["vpc_zone_identifier"],
             },
+            enabled_metrics=MEASURED,  # no charge, and an alarm reads them
             wait_for_capacity_timeout="0",  # the program waits, and says why when it is in vain
             tags=[{"key": key, "value": value, "propagate_at_launch": False} for key, value in tags.items()],
             opts=pulumi.ResourceOptions(

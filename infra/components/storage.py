@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from contract import S3
 from infra import policies
 from infra.sections import StorageSettings
 
@@ -58,14 +59,15 @@ class Storage(pulumi.ComponentResource):
             policy=bucket.arn.apply(policies.tls_only),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[block]),
         )
-        self._lifecycle(name, bucket, versioning, args.settings.noncurrent_days)
+        self._lifecycle(name, bucket, versioning, args.settings)
         self.ready = [block, ownership, versioning, encryption, policy]
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 
     def _lifecycle(
-        self, name: str, bucket: aws.s3.Bucket, versioning: aws.s3.BucketVersioning, noncurrent_days: int
+        self, name: str, bucket: aws.s3.Bucket, versioning: aws.s3.BucketVersioning, settings: StorageSettings
     ) -> None:
-        """Clears what nobody can name any more. Current objects never expire: a rollback may need each of them."""
+        """Clears what nobody can name any more, and nodes' logs that are old. No other current object ever expires: a
+        rollback may need it, and `slipway prune` knows which one."""
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-artifacts",
             bucket=bucket.id,
@@ -75,9 +77,16 @@ class Storage(pulumi.ComponentResource):
                     "status": "Enabled",
                     "filter": {"prefix": ""},
                     "abort_incomplete_multipart_upload": {"days_after_initiation": ABORT_DAYS},
-                    "noncurrent_version_expiration": {"noncurrent_days": noncurrent_days},
+                    "noncurrent_version_expiration": {"noncurrent_days": settings.noncurrent_days},
                     "expiration": {"expired_object_delete_marker": True},
-                }
+                },
+                {
+                    "id": "logs",
+                    "status": "Enabled",
+                    "filter": {"prefix": S3.logs},
+                    "noncurrent_version_expiration": {"noncurrent_days": 1},
+                    "expiration": {"days": settings.log_days},
+                },
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )

@@ -1,6 +1,8 @@
 """The MLflow server's node: a group of one, that heals itself since all its state is in the database and the bucket."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -59,9 +61,8 @@ class Tracking(pulumi.ComponentResource):
         watcher = pulumi.Output.all(
             args.site.storage.arn, parameters.deployment_arn, parameters.watcher_key_arn, parameters.watcher_secret_arn
         )
-        follows = args.delivery.follow_alias
         policy = pulumi.Output.all(arns, watcher).apply(
-            lambda known: policies.tracking(*known[0], policies.watcher(args.site.stack, *known[1]) if follows else [])
+            lambda known: policies.tracking(*known[0], delivers=_delivers(args, known[1]))
         )
         nodes = NodeGroup(
             f"{name}-tracking",
@@ -80,3 +81,8 @@ class Tracking(pulumi.ComponentResource):
         )
         self.group_name = nodes.group_name
         self.register_outputs({"group_name": self.group_name})
+
+
+def _delivers(args: TrackingArgs, arns: Sequence[Any]) -> list[policies.Statement]:
+    """Without an alias to follow, the tracking node delivers nothing."""
+    return policies.watcher(args.site.stack, *arns) if args.delivery.follow_alias else []

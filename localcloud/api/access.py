@@ -3,6 +3,8 @@
 Loopback and the machines' own bridge stand for TLS here, so `aws:SecureTransport` is always true.
 """
 
+from dataclasses import replace
+
 from localcloud.api import callers, policy
 from localcloud.api.actions import ALWAYS_ALLOWED, Call
 from localcloud.api.callers import Caller
@@ -19,6 +21,15 @@ class Denied(Exception):  # noqa: N818  an answer, not a fault
             f"User: {who} is not authorized to perform: {permission.action} "
             f"on resource: {permission.resource} ({reason})"
         )
+
+
+def about(call: Call, account: str) -> Call:
+    """The call with the tags of the instances that it names, as the condition keys that IAM makes of them."""
+    permissions = tuple(
+        replace(each, context={**each.context, **callers.instance_tags(each.resource, account, call.region)})
+        for each in call.permissions
+    )
+    return replace(call, permissions=permissions)
 
 
 def authorize(caller: Caller, call: Call, account: str) -> None:

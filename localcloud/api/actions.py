@@ -4,12 +4,16 @@ Query and JSON protocols name their operation; S3 does not (s3_actions.py), and 
 calls any.
 """
 
+import io
 import json
 import re
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
+
+from botocore.parsers import BaseCBORParser, ResponseParserError
 
 from localcloud.api import s3_actions
 from localcloud.api.s3_actions import Permission, Request
@@ -19,6 +23,7 @@ PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag", "email": "ses"}
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
 PRESIGNED = re.compile(r"([^/]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
 CBOR_PATH = re.compile(r"/service/[^/]+/operation/(\w+)")
+NAMESPACED = {"cloudwatch:PutMetricData"}
 ALWAYS_ALLOWED = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 
 
@@ -45,7 +50,12 @@ def read(request: Request, account: str) -> Call:
     operation, parameters = _operation(request)
     action = f"{service}:{operation or request.method}"
     resources = _resources(service, operation, parameters, f"{region}:{account}")
-    permissions = tuple(Permission(action, resource) for resource in resources)
+    context = (
+        {"cloudwatch:namespace": str(parameters["Namespace"])}
+        if action in NAMESPACED and "Namespace" in parameters
+        else {}
+    )
+    permissions = tuple(Permission(action, resource, context) for resource in resources)
     return Call(access_key, token, region, service, operation, parameters, permissions)
 
 
@@ -63,11 +73,19 @@ def _operation(request: Request) -> tuple[str, dict[str, Any]]:
             body = {}
         return target.rpartition(".")[2], body if isinstance(body, dict) else {}
     if found := CBOR_PATH.fullmatch(request.path):
-        return found[1], {}
+        return found[1], _cbor(request.body)
     form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     parameters: dict[str, Any] = dict(parse_qsl(request.body.decode(), keep_blank_values=True)) if form else {}
     parameters = dict(request.query) | parameters
     return str(parameters.get("Action", "")), parameters
+
+
+def _cbor(body: bytes) -> dict[str, Any]:
+    try:
+        found = BaseCBORParser().parse_data_item(io.BufferedReader(io.BytesIO(body)))
+    except (ResponseParserError, ValueError, struct.error):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _resources(service: str, operation: str, parameters: Mapping[str, Any], place: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.core.utils import utcnow
+from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -70,6 +71,15 @@ def bucket_policy(resource: str, account: str) -> list[Policy]:
     if bucket is None or not bucket.policy:
         return []
     return [json.loads(bucket.policy)]
+
+
+def instance_tags(resource: str, account: str, region: str) -> dict[str, str]:
+    """`aws:ResourceTag/…` of an instance, by its ARN; nothing for any other resource."""
+    kind, _, instance_id = resource.rpartition(":")[2].partition("/")
+    if kind != "instance" or not resource.startswith("arn:aws:ec2:"):
+        return {}
+    tags = ec2_backends[account][region].tags.get(instance_id, {})
+    return {f"aws:ResourceTag/{key}": str(value) for key, value in tags.items()}
 
 
 def full_secret_arn(given: str, account: str, region: str) -> str:

@@ -79,6 +79,7 @@ class ApiServer:
         caller = None
         with MOTO:
             try:
+                call = access.about(call, ACCOUNT)
                 caller = callers.identify(call.access_key, call.token, ACCOUNT)
                 access.authorize(caller, call, ACCOUNT)
                 answer = self._ask_moto(environ, request, call)

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 from localcloud.balancer import config, names
+from localcloud.balancer.counting import FRONTENDS, Counting
 from localcloud.balancer.haproxy import Haproxy
 from localcloud.balancer.publish import Publisher
 from localcloud.balancer.runtime import Row
@@ -38,6 +39,7 @@ class Balancer:
         self._watches: dict[str, dict[str, Watch]] = {}
         self._healthy: dict[str, set[str]] = {}
         self._addresses: set[IPv4Address] = set()
+        self._counted = Counting()
 
     def reconcile(
         self, record: LoadBalancer, groups: Mapping[str, TargetGroup], sources: dict[int, set[str]]
@@ -50,9 +52,12 @@ class Balancer:
         if self._current is None:
             return complaints
         complaints += self._current.allow(allowed)
-        rows = by_name(self._current.runtime.rows())
-        for group in config.used_groups(record, groups):
+        servers, counters = self._current.runtime.look()
+        rows = by_name(servers)
+        used = config.used_groups(record, groups)
+        for group in used:
             complaints += self._follow(self._current, record, group, rows)
+        self._count(record, used, self._counted.since(self._current.folder.name, counters))
         # One that is about to be replaced need not know a new target group.
         return [] if self._next else complaints
 
@@ -139,6 +144,18 @@ class Balancer:
         for target, health, reason in verdicts.values():
             self._world.set_target_health(group.arn, target, health, reason)
         return complaints
+
+    def _count(self, record: LoadBalancer, groups: Sequence[TargetGroup], new: Mapping[str, tuple[int, int]]) -> None:
+        """Tells the meter what has come since the last turn; what no target answered, the balancer did."""
+        own = new.get(FRONTENDS, (0, 0))[1]
+        for group in groups:
+            requests, errors = new.get(group.name, (0, 0))
+            own -= errors
+            present = {names.server_name(each) for each in group.targets if each.draining_until is None}
+            healthy = len(present & self._healthy.get(group.arn, set()))
+            self._world.count_requests(record.arn, group.arn, requests, errors, (healthy, len(present) - healthy))
+        if own > 0:
+            self._world.count_errors(record.arn, own)
 
     def stop(self) -> None:
         for each in (*self._retired, self._current, self._next):

@@ -32,6 +32,12 @@ class Row:
     sessions: int
 
 
+Counters = dict[tuple[str, str, str], tuple[int, int]]
+"""Requests and 5xx answers since HAProxy started, by kind (frontend, backend, server), backend and server."""
+
+KINDS = {"0": "frontend", "1": "backend", "2": "server"}
+
+
 @contextmanager
 def short_path(path: Path) -> Iterator[str]:
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
@@ -75,9 +81,22 @@ class Runtime:
                 complaints.append(f"{command}: {answer}")
         return complaints
 
-    def rows(self) -> list[Row]:
-        """Every server of every backend."""
-        return parse(self.ask("show stat -1 4 -1"))
+    def look(self) -> tuple[list[Row], Counters]:
+        """Every server of every backend, and what all have counted."""
+        stat = self.ask("show stat -1 7 -1")
+        return parse(stat), counters(stat)
+
+
+def counters(stat: str) -> Counters:
+    """Requests and errors in `show stat`'s CSV. A frontend counts requests, the others sessions: one for each."""
+    return {
+        (KINDS[line["type"]], line["pxname"], line["svname"]): (
+            int(line["req_tot" if line["type"] == "0" else "stot"] or 0),
+            int(line["hrsp_5xx"] or 0),
+        )
+        for line in csv.DictReader(io.StringIO(stat.removeprefix("# ")))
+        if line["type"] in KINDS
+    }
 
 
 def parse(stat: str) -> list[Row]:
@@ -94,4 +113,5 @@ def parse(stat: str) -> list[Row]:
             sessions=int(line["scur"] or 0),
         )
         for line in reader
+        if line["type"] == "2"
     ]

@@ -15,6 +15,7 @@ GAPS = (
     "load_balancers",
     "target_health",
     "autoscaling_groups",
+    "scaling_policies",
     "autoscaling_members",
     "autoscaling_activities",
     "instance_refresh",

@@ -153,12 +153,6 @@ def _set_desired_capacity(original: AnyFunction, self: Any) -> Any:
     return original(self)
 
 
-def _put_policy(original: AnyFunction, self: Any) -> Any:
-    result = original(self)
-    result.result["PolicyARN"] = result.result["PolicyArn"]
-    return result
-
-
 def _attach_target_groups(original: AnyFunction, self: Any, group_name: str, arns: list[str]) -> None:
     _check_target_groups(self, arns)
     original(self, group_name, arns)
@@ -192,5 +186,4 @@ def install() -> None:
     replace(AutoScalingResponse, "update_auto_scaling_group", _update)
     replace(AutoScalingResponse, "delete_auto_scaling_group", _delete)
     replace(AutoScalingResponse, "set_desired_capacity", _set_desired_capacity)
-    replace(AutoScalingResponse, "put_scaling_policy", _put_policy)
     replace_property(InstanceState, "launch_template", _launched_with)

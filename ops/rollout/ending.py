@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from contract import S3
+from ops import metrics
 from ops.errors import UserError
 from ops.rollout import reach, verify
 from ops.rollout.history import History, Kind, Outcome, Record
@@ -16,6 +17,7 @@ from ops.rollout.reach import Fleet
 from ops.store import Store
 
 LATE_SECONDS = 60.0
+WENT_BACK = (Outcome.REVERTED, Outcome.RETURNED)
 
 
 def commit(at: Store, rollout: str) -> Owner:
@@ -75,7 +77,8 @@ def settle(fleet: Fleet, turn: Callable[[], object]) -> list[str]:
 def conclude(at: Store, owner: Owner, outcome: Outcome, why: str, nodes: Sequence[str]) -> Record:
     """Writes what became of it, once, and gives up the lock."""
     record = _record(at, owner, outcome, why, nodes)
-    History(at).write(record)
+    if History(at).write(record) and outcome in WENT_BACK:
+        metrics.rollout_returned(at)
     Lock(at).release(owner.rollout)
     return record
 
@@ -83,7 +86,8 @@ def conclude(at: Store, owner: Owner, outcome: Outcome, why: str, nodes: Sequenc
 def write_interrupted(at: Store, owner: Owner, why: str) -> None:
     """For a rollout whose owner is gone. Nothing when it has ended in order."""
     committed = " after its commit" if at.pointer() == owner.deployment else ""
-    History(at).write(_record(at, owner, Outcome.INTERRUPTED, f"{why}{committed}", []))
+    if History(at).write(_record(at, owner, Outcome.INTERRUPTED, f"{why}{committed}", [])):
+        metrics.rollout_returned(at)
 
 
 def _record(at: Store, owner: Owner, outcome: Outcome, why: str, nodes: Sequence[str]) -> Record:

@@ -53,7 +53,7 @@ def existing(at: Store, deployment: str) -> str:
 
 def make(at: Store, wish: Wish, bounds: Delivery, progress: Progress) -> tuple[str, str]:
     """The id of the deployment, made unless it was, and why it is wanted. Raises `UserError`."""
-    from ops import deployment, promotion
+    from ops import promotion
 
     if wish.deployment:
         return existing(at, wish.deployment), f"deployment {wish.deployment}"
@@ -65,7 +65,9 @@ def make(at: Store, wish: Wish, bounds: Delivery, progress: Progress) -> tuple[s
         plan = promotion.plan(at, wish.models, wish.release, breaking=False, progress=progress)
         return promotion.make(at, plan, progress, build=bounds.build_releases), wish.reason
     versions = by_alias(bounds)
-    return deployment.make(at, versions, progress=progress), f"what @{bounds.alias} says: {', '.join(versions)}"
+    plan = promotion.plan(at, versions, None, breaking=False, alone=True, progress=progress)
+    made = promotion.make(at, plan, progress, build=bounds.build_releases)
+    return made, f"what @{bounds.alias} says: {', '.join(versions)}"
 
 
 def by_alias(bounds: Delivery) -> list[str]:

@@ -18,6 +18,8 @@ def problems(status: Status) -> Iterator[str]:
     wanted = {(model.name, model.version, model.digest) for model in status.models}
     for node in status.nodes:
         yield from (f"{node.name}: {problem}" for problem in _node(node, status.deployment))
+        if node.deployment != status.deployment:
+            continue  # what its workers serve is of that deployment
         for worker in node.workers:
             yield from (f"{node.name}, worker {worker.number}: {p}" for p in _worker(worker, node, wanted))
 

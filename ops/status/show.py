@@ -1,5 +1,6 @@
 """The status as a table for people: first whether all agree, then a line for each model, node and worker."""
 
+import textwrap
 from collections.abc import Iterator
 
 from ops.status.facts import NodeStatus, Status
@@ -76,9 +77,9 @@ def _node_rows(node: NodeStatus, wanted: str, width: int) -> Iterator[list[Cell 
         Cell(name, bold=True),
         Cell(node.health or node.state, HEALTH.get(node.health, ODD)),
         Cell((node.deployment or "none") if asked else "no answer", colour),
-        "",
-        "",
         Cell(f"slot {node.slot}" if node.slot else "", DIM),
+        "",
+        "",
         "",
         f"{node.requests:.0f}" if asked else "",
         Cell(f"{node.errors:.0f}" if asked else "", ODD if node.errors else ""),
@@ -113,4 +114,6 @@ def _problems(status: Status, width: int) -> Iterator[str]:
             notes.append(Cell(f"  {node.name}, last error {ago} ago: {node.last_error}", DIM))
     if notes:
         yield ""
-    yield from (styled(Cell(cut(note.text, width), note.colour)) for note in notes)
+    for note in notes:
+        for line in textwrap.wrap(note.text, width, subsequent_indent="    ", drop_whitespace=True):
+            yield styled(Cell(line, note.colour))

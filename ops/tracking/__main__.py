@@ -1,13 +1,14 @@
-"""`python3 -m ops.tracking credentials|migrate|announce`: what the units of the tracking node run."""
+"""`python3 -m ops.tracking credentials|migrate|announce`: what the units of the tracking node run.
+
+MLflow's start waits for them, so only those that talk to AWS import its library.
+"""
 
 import socket
 import sys
 from functools import partial
 from typing import Any
 
-import boto3
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
 import contract
 from ops.errors import UserError, reported
@@ -26,6 +27,9 @@ def _master(client: Any, node: facts.Facts) -> tuple[str, str, str]:
 
 def _credentials(node: facts.Facts) -> secret.MlflowSecret:
     """The MLflow secret, with the database made to agree with it."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
     try:
         client = boto3.client("secretsmanager", region_name=node.region)
         found = secret.ensure(client, node.mlflow_admin_secret_arn)
@@ -68,6 +72,8 @@ def migrate() -> None:
 @main.command()
 def announce() -> None:
     """Writes this node's address to the parameter by which others find it: a healed node has a new one."""
+    import boto3
+
     node = facts.read()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((socket.gethostbyname(node.database_host), 9))

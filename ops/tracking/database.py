@@ -16,6 +16,7 @@ from ops.errors import UserError
 ROLE = "mlflow"
 DATABASE = "mlflow"
 CONNECT_SECONDS = 10
+LIBPQ_ASKS = "Is the server running"  # after the reason, on a line of its own, whatever the reason was
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def _make(connection: psycopg.Connection, password: str) -> None:
 
 
 def _unreachable(server: Server, user: str, error: psycopg.OperationalError) -> UserError:
-    reason = str(error).strip().splitlines()[-1]
+    lines = [line.strip() for line in str(error).splitlines()]
+    reason = " ".join(line for line in lines if line and not line.startswith(LIBPQ_ASKS))
     return UserError(
         f"database {server.host}:{server.port} cannot be reached as {user}: {reason}",
         "look at its status and its security group; this is tried again until it answers",

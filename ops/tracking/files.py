@@ -10,6 +10,10 @@ from ops.tracking.facts import Facts
 from ops.tracking.secret import MlflowSecret
 
 FOLDER = Path(contract.PATHS.secrets)
+LOGIN_SECONDS = 60
+"""How long MLflow goes on taking a login that was changed behind its back, in the database."""
+LOCAL = "127.0.0.1:5000"
+"""How the node's own processes ask MLflow: the address that its unit listens on."""
 
 
 def passfile(folder: Path = FOLDER) -> Path:
@@ -21,7 +25,7 @@ def environment(facts: Facts, secret: MlflowSecret, server: Server, folder: Path
     return {
         "MLFLOW_BACKEND_STORE_URI": server.url(str(passfile(folder))),
         "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{facts.bucket}/{contract.S3.mlflow.rstrip('/')}",
-        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(facts.mlflow_allowed_hosts),
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*facts.mlflow_allowed_hosts, LOCAL]),
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secret.flask_secret_key,
         "MLFLOW_AUTH_ADMIN_USERNAME": secret.username,
         "MLFLOW_AUTH_ADMIN_PASSWORD": secret.password,
@@ -31,11 +35,16 @@ def environment(facts: Facts, secret: MlflowSecret, server: Server, folder: Path
 
 
 def basic_auth(server: Server, folder: Path = FOLDER) -> str:
-    """MLflow's basic-auth settings: its users live in PostgreSQL, or they would die with the node."""
+    """MLflow's basic-auth settings: its users live in PostgreSQL, or they would die with the node.
+
+    Each call would cost a tenth of a second or three for the hash of its password. The one worker remembers a login
+    that was right under a keyed digest, and forgets it at once when the user is changed or deleted through MLflow.
+    """
     url = server.url(str(passfile(folder))).replace("%", "%%")
     return (
         f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {url}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        f"auth_cache_ttl_seconds = {LOGIN_SECONDS}\n"
     )
 
 

@@ -57,6 +57,22 @@ def drain(instance_id: str) -> None:
         standby.drain(instance_id)
 
 
+@verb("hold", "slipway hold i-0123456789abcdef0")
+@click.argument("instance_id", metavar="INSTANCE-ID")
+def hold(instance_id: str) -> None:
+    """Keeps the group of a node from replacing it: for a reboot of the tracking node, which has none beside it."""
+    with reported("slipway hold"):
+        standby.hold(instance_id)
+
+
+@verb("unhold", "slipway unhold i-0123456789abcdef0")
+@click.argument("instance_id", metavar="INSTANCE-ID")
+def unhold(instance_id: str) -> None:
+    """Ends `hold`, once the balancer finds the node healthy."""
+    with reported("slipway unhold"):
+        standby.unhold(instance_id)
+
+
 @verb("undrain", "slipway undrain i-0123456789abcdef0")
 @click.argument("instance_id", metavar="INSTANCE-ID")
 def undrain(instance_id: str) -> None:

@@ -1,7 +1,9 @@
 """`slipway promote` and `slipway rollback`: the playbooks that a person would run, and what came of them."""
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,6 +13,7 @@ from ops.delivery import watcher
 from ops.errors import UserError, reported
 from ops.follow import follow
 from ops.rollout import settings
+from ops.rollout.begin import refuse_if_locked
 from ops.rollout.history import History
 from ops.run import CommandError
 from ops.steps import Steps
@@ -18,6 +21,7 @@ from ops.store import Store
 from ops.verbs.common import json_option, verb
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOLS = Path(sys.executable).parent
 MODELS = "NAME@ALIAS|NAME/VERSION…"
 
 
@@ -51,6 +55,7 @@ def promote(
         raise click.UsageError(f"name what to promote: {MODELS}, or --release SHA256")
     with reported("slipway promote"):
         at, steps = store.current(), Steps()
+        refuse_if_locked(at)
         with steps.step("deployment") as step:
             plan = promotion.plan(at, models, release_digest, breaking=breaking, progress=step.say)
             build = build or settings.current().build_releases
@@ -91,18 +96,16 @@ def _roll(at: Store, steps: Steps, playbook: str, extra: Mapping[str, str], as_j
 
 
 def command(playbook: str, extra: Mapping[str, str]) -> list[str]:
-    words: Sequence[str] = [word for key, value in extra.items() for word in ("-e", f"{key}={_quoted(value)}")]
-    return ["ansible-playbook", f"playbooks/{playbook}", *words]
+    """Variables go as JSON, so that a reason may be any text."""
+    program = TOOLS / "ansible-playbook"
+    name = str(program) if program.exists() else "ansible-playbook"
+    return [name, f"playbooks/{playbook}", *(["-e", json.dumps(extra)] if extra else [])]
 
 
 def environment() -> dict[str, str]:
-    """Ansible finds its configuration by this only, where no `.slipway/env` was read."""
-    return {} if "ANSIBLE_CONFIG" in os.environ else {"ANSIBLE_CONFIG": str(ROOT / "playbooks" / "ansible.cfg")}
-
-
-def _quoted(value: str) -> str:
-    """As `-e` takes a value with spaces."""
-    return "'" + value.replace("'", '"') + "'" if " " in value else value
+    """What Ansible needs of `.slipway/env`, for a shell that has not read it: this Python, and the configuration."""
+    config = os.environ.get("ANSIBLE_CONFIG") or str(ROOT / "playbooks" / "ansible.cfg")
+    return {"ANSIBLE_CONFIG": config, "PATH": f"{TOOLS}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 def _why(at: Store, before: str, log: Path) -> str:

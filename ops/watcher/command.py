@@ -11,14 +11,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops import store
 from ops.errors import UserError, interruptible, reported
 from ops.rollout import settings
-from ops.tracking import facts, secret
+from ops.tracking import facts, files, secret
 from ops.watcher import key
 from ops.watcher.events import say
 from ops.watcher.loop import Watcher
 from ops.watcher.registry import Registry
 from ops.watcher.world import Node
 
-MLFLOW = "http://127.0.0.1:5000"
+MLFLOW = f"http://{files.LOCAL}"
 POLL_SECONDS = 2.0
 RETRY_SECONDS = 5.0
 

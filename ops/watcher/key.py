@@ -1,4 +1,4 @@
-"""The watcher's own SSH key: made on the tracking node once, kept in Secrets Manager, its public half told to the fleet.
+"""The watcher's own SSH key: made on the tracking node once, kept in Secrets Manager, its public half told to nodes.
 
 The program makes the secret and the parameter without a value, so that no key is in a stack's state. A healed tracking
 node finds the key of its predecessor.

@@ -19,7 +19,7 @@ from ops.watcher.children import UNREACHABLE, Made, Rolled, TroubleError
 from ops.watcher.events import say
 from ops.watcher.patience import Backoff, Rest
 from ops.watcher.registry import MissingError
-from ops.watcher.wish import Served, Status
+from ops.watcher.wish import Served, Status, Verdict
 
 POINTER_SECONDS = 10.0
 TRIES = 3
@@ -129,10 +129,10 @@ class Watcher:
         try:
             made = self.world.make(models)
         except TroubleError as trouble:
-            return self._troubled(page, changed, served, "", trouble)
+            return self._troubled(page, changed, served, trouble)
         if made.refused:
             blamed = {made.model: changed[made.model]} if made.model in changed else changed
-            return self._failed(page, blamed, served, Status.REFUSED, "", made.refused)
+            return self._failed(page, blamed, served, Verdict(Status.REFUSED, made.refused))
         newest = next(iter(self.world.rollouts()), None)
         attempt = Attempt(made.deployment, served.release, changed, newest.rollout if newest else "")
         page = self._keep(replace(page, attempt=attempt))
@@ -154,33 +154,30 @@ class Watcher:
         page = replace(page, attempt=None)
         served = self._current(anew=True)
         if record is not None and record.outcome in FAILED and not (rolled and rolled.status == UNREACHABLE):
-            return self._failed(page, attempt.changed, served, FAILED[record.outcome], attempt.deployment, record.why)
+            verdict = Verdict(FAILED[record.outcome], record.why, attempt.deployment)
+            return self._failed(page, attempt.changed, served, verdict)
         if rolled is not None and not rolled.ok:
             why = record.why if record and record.why else rolled.last_lines
-            return self._troubled(page, attempt.changed, served, attempt.deployment, TroubleError(why))
+            return self._troubled(page, attempt.changed, served, TroubleError(why))
         self._tries = ((), 0)
         self._keep(page)
         return None
 
-    def _troubled(
-        self, page: Page, changed: Mapping[str, str], served: Served, deployment: str, trouble: TroubleError
-    ) -> None:
+    def _troubled(self, page: Page, changed: Mapping[str, str], served: Served, trouble: TroubleError) -> None:
         """Tried again a few times, each after a longer pause; then it is held against the wish."""
         wished = tuple(f"{name}/{version}" for name, version in sorted(changed.items()))
         count = self._tries[1] + 1 if self._tries[0] == wished else 1
         self._tries = (wished, count)
         if count >= TRIES:
-            return self._failed(page, changed, served, Status.REFUSED, deployment, trouble.message)
+            return self._failed(page, changed, served, Verdict(Status.REFUSED, trouble.message))
         self._keep(page)
         raise trouble
 
-    def _failed(
-        self, page: Page, changed: Mapping[str, str], served: Served, status: Status, deployment: str, reason: str
-    ) -> None:
+    def _failed(self, page: Page, changed: Mapping[str, str], served: Served, verdict: Verdict) -> None:
         self._tries = ((), 0)
-        say(status.value, models=dict(changed), deployment=deployment, reason=reason)
-        reason = reason[:REASON_CHARACTERS]
-        self._keep(replace(page, ledger=wish.failed(page.ledger, changed, served, status, deployment, reason)))
+        say(verdict.status.value, models=dict(changed), deployment=verdict.deployment, reason=verdict.reason)
+        verdict = replace(verdict, reason=verdict.reason[:REASON_CHARACTERS])
+        self._keep(replace(page, ledger=wish.failed(page.ledger, changed, served, verdict)))
 
     def _tell(self, wanted: Mapping[str, str], served: Served, page: Page) -> None:
         """Tags of every version that has something to say, and of those that are served no more."""

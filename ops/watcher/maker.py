@@ -10,8 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ops import deployment, release, store
-from ops.errors import reported
+from ops import promotion, release, store
+from ops.errors import RefusedError, reported
+from ops.rollout import settings
 from ops.watcher.events import say
 
 KEPT_RELEASES = 2
@@ -28,8 +29,9 @@ def main(models: list[str]) -> None:
             print(json.dumps({"release": digest}))
             return
         try:
-            made = deployment.make(at, models, progress=_say)
-        except deployment.RefusedError as refusal:
+            plan = promotion.plan(at, models, None, breaking=False, alone=True, progress=_say)
+            made = promotion.make(at, plan, _say, build=settings.current().build_releases)
+        except RefusedError as refusal:
             print(json.dumps({"refused": refusal.message, "model": refusal.model}))
             return
         print(json.dumps({"id": made}))

@@ -90,12 +90,20 @@ def observed(wanted: Mapping[str, str], served: Served, ledger: Ledger) -> dict[
     return result
 
 
-def failed(
-    ledger: Ledger, changed: Mapping[str, str], served: Served, status: Status, deployment: str, reason: str
-) -> dict[str, Done]:
+@dataclass(frozen=True)
+class Verdict:
+    """Why wishes came to nothing. `deployment` is empty when none was made."""
+
+    status: Status
+    reason: str
+    deployment: str = ""
+
+
+def failed(ledger: Ledger, changed: Mapping[str, str], served: Served, verdict: Verdict) -> dict[str, Done]:
     """The ledger after these wishes (name → version, or `NOWHERE`) came to nothing."""
     return dict(ledger) | {
-        name: Done(version, status, deployment, reason, served.release) for name, version in changed.items()
+        name: Done(version, verdict.status, verdict.deployment, verdict.reason, served.release)
+        for name, version in changed.items()
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localcloud import control
+from localcloud.image import Image
 from ops.environment import UNSET
 from ops.errors import UserError
 from tests.machines import live, models
@@ -24,9 +25,12 @@ ORDER = (
     "test_stack_ansible",
     "test_stack_closed",
     "test_stack_mlflow",
+    "test_stack_cli",
     "test_stack_deploy",
     "test_stack_rollout",
+    "test_stack_watcher",
     "test_stack_pulumi",
+    "test_stack_scaling",
     "test_stack_nodes",
     "test_stack_docs",
     "test_stack_permissions",
@@ -38,6 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need no stack first, then the stack's in that order."""
     names = {name: index for index, name in enumerate(ORDER)}
     items.sort(key=lambda item: names.get(item.path.stem, -1))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def image() -> None:
+    """What machines and services run from, built where it is missing: a fresh machine's tests are not to be skipped."""
+    if os.geteuid() == 0:
+        Image().ensure(print)
 
 
 @pytest.fixture(scope="session")

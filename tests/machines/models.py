@@ -36,19 +36,22 @@ def train_another(example: "Trained") -> Any:
     return RandomForestRegressor(n_estimators=20, random_state=7).fit(example.rows, example.target)
 
 
-def register(forest: Any, example: "Trained") -> str:
+def register(forest: Any, example: "Trained", name: str = MODEL) -> str:
     """Logs and registers the model, with no alias; returns its version."""
     import mlflow
     from mlflow.models import infer_signature
+
+    from ops.example import requirements
 
     mlflow.set_experiment(MODEL)
     with mlflow.start_run(run_name="another"):
         info = mlflow.sklearn.log_model(
             forest,
-            name=MODEL,
+            name=name,
             signature=infer_signature(example.rows, forest.predict(example.rows)),
             input_example=example.rows.head(2),
-            registered_model_name=MODEL,
+            registered_model_name=name,
+            pip_requirements=requirements(),
             skops_trusted_types=["sklearn.tree._tree.Tree"],
         )
     return str(info.registered_model_version)

@@ -24,7 +24,14 @@ from tests.waiting import until
 
 BUCKET = "slipway-test-artifacts"
 PARAMETER = "/slipway/test/deployment"
-FACTS = {"stack": "test", "role": "serving", "region": "us-east-1", "bucket": BUCKET, "deployment_parameter": PARAMETER}
+FACTS: dict[str, Any] = {
+    "stack": "test",
+    "role": "serving",
+    "region": "us-east-1",
+    "bucket": BUCKET,
+    "deployment_parameter": PARAMETER,
+    "prediction_log": {"share": 1.0, "daily_bytes": 2**20},
+}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000000 operator"
 ACTIVATE = "/usr/local/lib/slipway/slipway-activate"
 
@@ -100,6 +107,7 @@ class Rig:
         reads = [f"arn:aws:s3:::{BUCKET}/{prefix}*" for prefix in (S3.nodes, S3.releases, S3.deployments, S3.models)]
         grants: list[dict[str, Any]] = [
             {"Effect": "Allow", "Action": "s3:GetObject", "Resource": reads},
+            {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{BUCKET}/{S3.predictions}*"},
             {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": f"arn:aws:ssm:*:*:parameter{PARAMETER}"},
         ]
         iam.create_role(RoleName="serving", AssumeRolePolicyDocument=_policy(trust))

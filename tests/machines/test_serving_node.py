@@ -1,5 +1,6 @@
 """One serving node, from its user data to a deployment that answers, and every way of changing it, under load."""
 
+import gzip
 import json
 import os
 import shutil
@@ -125,6 +126,20 @@ def test_requests_are_logged_as_one_json_line_each(stage: Stage) -> None:
     lines = stage.rig.inside("journalctl", "-q", "-t", "nginx_access", "-o", "cat", "-n", "1").stdout.splitlines()
     request = json.loads(lines[-1])
     assert (request["path"], request["status"], request["deployment"]) == ("/version", "200", stage.empty)
+
+
+def test_a_deployment_is_prepared_beside_what_serves(stage: Stage) -> None:
+    prepare = f"timeout -s KILL 1 {ACTIVATE} prepare {stage.good}"
+    stage.rig.inside("sh", "-c", prepare)
+    before = stage.rig.status()
+    done = stage.rig.activate("prepare", stage.good)
+    assert done.returncode == EXIT.ok, done.stderr
+    status = stage.rig.status()
+    assert status["prepared"] == [stage.good]
+    assert {**status, "prepared": []} == {**before, "prepared": []}, "what serves is left alone"
+    assert stage.rig.activate("prepare", stage.broken).returncode == EXIT.digest
+    assert stage.rig.activate("prepare", stage.absent).returncode == EXIT.fetch
+    assert stage.rig.status()["prepared"] == []
 
 
 def test_a_model_is_delivered_and_replaced_without_a_failed_request(stage: Stage) -> None:
@@ -255,3 +270,47 @@ def test_a_draining_node_says_so_and_takes_a_deployment_all_the_same(stage: Stag
     assert rig.activate("activate", stage.good).returncode == EXIT.ok
     rig.inside("rm", "/run/slipway/draining")
     rig.until_ready()
+
+
+def ask(rig: Rig, request_id: str, body: Any) -> None:
+    """One prediction by that id."""
+    headers = ["-H", f"X-Request-Id: {request_id}", "-H", "Content-Type: application/json"]
+    answer = rig.inside("curl", "-si", *headers, "-d", json.dumps(body), "http://127.0.0.1:8080/invocations").stdout
+    assert answer.startswith("HTTP/1.1 200"), answer
+
+
+def shipped() -> dict[str, Any]:
+    """The prediction log in the bucket, by request."""
+    s3 = boto3.client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=contract.S3.predictions)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    files = [gzip.decompress(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in keys]
+    lines = [json.loads(line) for file in files for line in file.splitlines()]
+    return {line["request_id"]: line for line in lines}
+
+
+def test_sampled_predictions_reach_the_bucket_after_an_outage_too(stage: Stage) -> None:
+    rig, waiting = stage.rig, f"ls {contract.PATHS.predictions}/*.jsonl"
+    rig.localcloud("fault", "s3", "down")
+    ask(rig, "sampled-1", stage.body)
+    rig.until(lambda: rig.inside("sh", "-c", waiting).returncode == 0, "the sample is written")
+    assert rig.inside("systemctl", "start", "slipway-predictions.service").returncode != 0
+    assert rig.inside("sh", "-c", waiting).returncode == 0, "what cannot be sent stays"
+    rig.localcloud("fault", "s3", "up")
+    rig.until(lambda: "sampled-1" in shipped(), "the timer ships it")
+    line = shipped()["sampled-1"]
+    assert (line["model"], line["deployment"], line["protocol"]) == ("line", rig.status()["serving"], "mlflow")
+    assert (
+        line["input"] == stage.body or line["input"]["dataframe_split"]["data"] == stage.body["dataframe_split"]["data"]
+    )
+    assert "slipway-predictions" in rig.inside("ls", "-ld", contract.PATHS.predictions).stdout
+
+
+def test_what_is_left_of_the_prediction_log_is_shipped_when_the_node_goes_down(stage: Stage) -> None:
+    rig = stage.rig
+    rig.inside("systemctl", "stop", "slipway-predictions.timer")
+    ask(rig, "sampled-2", stage.body)
+    rig.inside("systemctl", "reboot")
+    rig.until(lambda: "sampled-2" in shipped(), "the node ships it on its way down")
+    rig.until_ready()
+    assert rig.inside("systemctl", "is-active", "slipway-predictions.timer").stdout.strip() == "active"

@@ -113,6 +113,22 @@ def test_a_new_password_of_its_own_is_taken_up_without_a_restart(stack: Live) ->
     assert after == started, "MLflow was not restarted"
 
 
+def test_a_login_ends_at_once_with_its_password_and_its_user(stack: Live) -> None:
+    """MLflow remembers logins that were right, so that each call does not cost another hash."""
+    name, first, second = f"brief-{secrets.token_hex(4)}", secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+
+    def status(password: str) -> int:
+        return api(stack, "GET", f"users/get?username={name}", (name, password)).status_code
+
+    assert api(stack, "POST", "users/create", admin(stack), json={"username": name, "password": first}).ok
+    assert status(first) == 200
+    changed = api(stack, "PATCH", "users/update-password", admin(stack), json={"username": name, "password": second})
+    assert changed.ok, changed.text
+    assert (status(first), status(second)) == (401, 200)
+    assert api(stack, "DELETE", "users/delete", admin(stack), json={"username": name}).ok
+    assert status(second) == 401
+
+
 def test_users_outlive_the_node(stack: Live) -> None:
     password = secrets.token_urlsafe(16)
     made = api(stack, "POST", "users/create", admin(stack), json={"username": NEW_USER, "password": password})

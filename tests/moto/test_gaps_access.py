@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from contract import METRICS
 from localcloud.api import calls
 from tests.moto.local_api import LocalApi, local_api, refusal
 
@@ -142,6 +143,24 @@ def test_a_secret_asked_for_by_name_is_held_against_its_arn(api: LocalApi) -> No
     assert code(secrets.put_secret_value, SecretId=name, SecretString="t") == "AccessDeniedException"
 
 
+def test_an_instance_is_known_by_its_tags(api: LocalApi) -> None:
+    image = api.client("ec2").describe_images()["Images"][0]["ImageId"]
+    ids = {stack: started(api, image, stack) for stack in ("mine", "theirs")}
+    own = {"StringEquals": {"aws:ResourceTag/slipway-stack": "mine"}}
+    role = api.role(
+        policy({"Action": "ec2:GetConsoleOutput", "Resource": "arn:aws:ec2:*:*:instance/*", "Condition": own})
+    )
+    ec2 = api.as_node("ec2", role)
+    assert ec2.get_console_output(InstanceId=ids["mine"])["InstanceId"] == ids["mine"]
+    assert code(ec2.get_console_output, InstanceId=ids["theirs"]) == "UnauthorizedOperation"
+
+
+def started(api: LocalApi, image: str, stack: str) -> str:
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "slipway-stack", "Value": stack}]}]
+    made = api.client("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=tags)
+    return str(made["Instances"][0]["InstanceId"])
+
+
 def test_credentials_that_are_none_are_refused(api: LocalApi, bucket: str) -> None:
     stranger = ("AKIAXXXXXXXXXXXXXXXX", "x" * 40)
     assert code(api.client("ec2", *stranger).describe_vpcs) == "AuthFailure"
@@ -214,3 +233,12 @@ def test_the_record_is_bounded(api: LocalApi, tmp_path: Path) -> None:
             small_record._append(json.dumps(line) + "\n")
     assert path.stat().st_size <= 2000
     assert path.with_name(f"{path.name}.1").stat().st_size <= 2000
+
+
+def test_metrics_are_put_into_the_namespace_that_is_granted_and_no_other(api: LocalApi) -> None:
+    granted = {"StringEquals": {"cloudwatch:namespace": METRICS.namespace}}
+    statement = {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*", "Condition": granted}
+    node = api.as_node("cloudwatch", api.role({"Version": "2012-10-17", "Statement": [statement]}))
+    data = [{"MetricName": METRICS.rollouts_returned, "Value": 1.0}]
+    node.put_metric_data(Namespace=METRICS.namespace, MetricData=data)
+    assert refusal(node.put_metric_data, Namespace="Other", MetricData=data) == "AccessDenied"

@@ -46,11 +46,17 @@ fleet = aws.autoscaling.Group("fleet", vpc_zone_identifiers=[each.id for each in
         "max_healthy_percentage": 200, "auto_rollback": True}}, "triggers": ["vpc_zone_identifier"]}},
     tags=[{{"key": "role", "value": "serving", "propagate_at_launch": True}}],
     opts=pulumi.ResourceOptions(depends_on=[rule, route]))
+policy = aws.autoscaling.Policy("policy", autoscaling_group_name=fleet.name, policy_type="TargetTrackingScaling",
+    target_tracking_configuration={{"target_value": {target}, "predefined_metric_specification": {{
+        "predefined_metric_type": "ALBRequestCountPerTarget",
+        "resource_label": pulumi.Output.concat(balancer.arn_suffix, "/", targets.arn_suffix)}}}})
 """
 
 
-def program(source: str = "10.0.0.0/8", machine: str = "t3.small", desired: int = 2, idle: int = 60) -> str:
-    return FLEET.format(source=source, machine=machine, desired=desired, idle=idle)
+def program(
+    source: str = "10.0.0.0/8", machine: str = "t3.small", desired: int = 2, idle: int = 60, target: float = 600
+) -> str:
+    return FLEET.format(source=source, machine=machine, desired=desired, idle=idle, target=target)
 
 
 def test_a_fleet_lives_from_up_to_destroy(stack: Callable[..., Stack], cloud: str) -> None:
@@ -62,9 +68,9 @@ def test_a_fleet_lives_from_up_to_destroy(stack: Callable[..., Stack], cloud: st
 
     scaling = client("autoscaling", cloud)
     name = fleet.resource("fleet")["outputs"]["name"]
-    fleet.write(program(source="10.1.0.0/16", machine="t3.medium", desired=3, idle=61))
+    fleet.write(program(source="10.1.0.0/16", machine="t3.medium", desired=3, idle=61, target=1200.5))
     planned = {step["urn"].split("::")[-1]: step["op"] for step in fleet.preview()}
-    assert planned == dict.fromkeys(("http", "template", "balancer", "fleet"), "update")
+    assert planned == dict.fromkeys(("http", "template", "balancer", "fleet", "policy"), "update")
     fleet.up()
     assert fleet.resource("template")["outputs"]["latestVersion"] == 2
     group = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]

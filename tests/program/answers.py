@@ -55,7 +55,10 @@ def _answered(args: mocks.MockResourceArgs) -> dict[str, Any]:
             secret = {"secretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds-master"}
             return {"address": "database.internal", "port": 5432, "masterUserSecrets": [secret]}
         case "aws:lb/loadBalancer:LoadBalancer":
-            return {"dnsName": "balancer.example.net", "zoneId": "Z35SXDOTRQ7X7K"}
+            suffix = f"app/{args.name}/0a1b"
+            return {"dnsName": "balancer.example.net", "zoneId": "Z35SXDOTRQ7X7K", "arnSuffix": suffix}
+        case "aws:lb/targetGroup:TargetGroup":
+            return {"arnSuffix": f"targetgroup/{args.name}/0a1b"}
         case "aws:ec2/launchTemplate:LaunchTemplate":
             return {"latestVersion": 1}
         case "aws:ec2/vpcEndpoint:VpcEndpoint":

@@ -48,14 +48,20 @@ def test_nothing_is_open_to_the_world_unless_a_setting_says_so(stack: Recording)
 
 
 def test_ssh_is_admitted_from_the_endpoint_or_from_inside_only(local_stack: Recording, prod_stack: Recording) -> None:
-    assert {_peer(rule) for rule in _ssh(local_stack)} == {"10.20.0.0/16"}
-    assert {_peer(rule) for rule in _ssh(prod_stack)} == {"slipway-prod-connect-id"}
+    assert {_peer(rule) for rule in _ssh(local_stack)} == {"10.20.0.0/16", "slipway-local-tracking-id"}
+    assert {_peer(rule) for rule in _ssh(prod_stack)} == {"slipway-prod-connect-id", "slipway-prod-tracking-id"}
     assert prod_stack.of("aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint")
     assert not local_stack.of("aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint")
 
 
+def test_the_watcher_reaches_serving_nodes_and_nobody_reaches_its_own(stack: Recording) -> None:
+    inside = [rule.name for rule in _ssh(stack) if _peer(rule).endswith("-tracking-id")]
+    assert [name.endswith("-serving-22-from-tracking") for name in inside] == [True]
+
+
 def test_a_stack_that_nobody_logs_in_to_has_no_ssh_and_no_key(prod: Config) -> None:
-    stack = run(changed(prod, {"operatorAccess": "none", "operatorPublicKey": None}), "prod")
+    nobody = {"operatorAccess": "none", "operatorPublicKey": None, "delivery.followAlias": False}
+    stack = run(changed(prod, nobody), "prod")
     assert not _ssh(stack)
     assert not stack.of("aws:ec2/keyPair:KeyPair")
     assert "keyName" not in stack.one(TEMPLATE, "-serving").inputs

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.program.engine import Recording
+from tests.program.engine import Recording, changed, run
 
 BUCKET = "arn:aws:s3:::slipway-local-artifacts-0123456"
 POINTER = "arn:aws:Parameter:us-east-1:123456789012:slipway-local-deployment"
 ADDRESS = "arn:aws:Parameter:us-east-1:123456789012:slipway-local-tracking-address"
 MASTER = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds-master"
 ADMIN = "arn:aws:Secret:us-east-1:123456789012:slipway-local-mlflow-admin"
+KEY = "arn:aws:Parameter:us-east-1:123456789012:slipway-local-watcher-key"
+PRIVATE_KEY = "arn:aws:Secret:us-east-1:123456789012:slipway-local-watcher-key"
 
 
 def statements(stack: Recording, role: str) -> list[dict[str, Any]]:
@@ -37,6 +39,7 @@ SERVING_MAY = [
     ("s3:GetObject", f"{BUCKET}/models/x.tar"),
     ("s3:ListBucket", BUCKET),
     ("ssm:GetParameter", POINTER),
+    ("ssm:GetParameter", KEY),
 ]
 SERVING_MUST_NOT = [
     ("s3:PutObject", f"{BUCKET}/nodes/x.tar.gz"),
@@ -45,7 +48,9 @@ SERVING_MUST_NOT = [
     ("s3:GetObject", f"{BUCKET}/mlflow/1/x"),
     ("s3:GetObject", f"{BUCKET}/rollouts/lock.json"),
     ("ssm:PutParameter", POINTER),
+    ("ssm:PutParameter", KEY),
     ("ssm:GetParameter", ADDRESS),
+    ("secretsmanager:GetSecretValue", PRIVATE_KEY),
     ("secretsmanager:GetSecretValue", MASTER),
     ("secretsmanager:GetSecretValue", ADMIN),
 ]
@@ -59,11 +64,26 @@ TRACKING_MAY = [
     ("secretsmanager:PutSecretValue", ADMIN),
     ("ssm:PutParameter", ADDRESS),
 ]
+DELIVERING = [
+    ("s3:DeleteObject", f"{BUCKET}/deployments/previous.json"),
+    ("s3:PutObject", f"{BUCKET}/deployments/x.json"),
+    ("s3:PutObject", f"{BUCKET}/models/x.tar"),
+    ("s3:GetObject", f"{BUCKET}/rollouts/lock.json"),
+    ("s3:PutObject", f"{BUCKET}/rollouts/lock.json"),
+    ("ssm:GetParameter", POINTER),
+    ("ssm:PutParameter", POINTER),
+    ("ssm:PutParameter", KEY),
+    ("secretsmanager:GetSecretValue", PRIVATE_KEY),
+    ("secretsmanager:PutSecretValue", PRIVATE_KEY),
+    ("ec2:DescribeInstances", "*"),
+    ("ec2:GetConsoleOutput", "arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0"),
+]
 TRACKING_MUST_NOT = [
     ("s3:PutObject", f"{BUCKET}/nodes/x.tar.gz"),
     ("s3:PutObject", f"{BUCKET}/releases/x.tar.zst"),
-    ("s3:PutObject", f"{BUCKET}/deployments/x.json"),
-    ("ssm:PutParameter", POINTER),
+    ("s3:DeleteObject", f"{BUCKET}/deployments/x.json"),
+    ("s3:DeleteObject", f"{BUCKET}/models/x.tar"),
+    ("s3:DeleteObject", f"{BUCKET}/rollouts/x.json"),
     ("secretsmanager:PutSecretValue", MASTER),
 ]
 
@@ -88,20 +108,56 @@ def test_the_tracking_node_must_not(local_stack: Recording, action: str, resourc
     assert not allowed(local_stack, "tracking", action, resource)
 
 
+@pytest.mark.parametrize(("action", "resource"), DELIVERING)
+def test_the_tracking_node_delivers_only_where_an_alias_is_followed(
+    local_stack: Recording, unfollowed: Recording, action: str, resource: str
+) -> None:
+    assert allowed(local_stack, "tracking", action, resource)
+    assert not allowed(unfollowed, "tracking", action, resource)
+
+
+def test_a_console_is_read_of_this_stacks_nodes_only(local_stack: Recording) -> None:
+    (reading,) = [s for s in statements(local_stack, "tracking") if "ec2:GetConsoleOutput" in s["Action"]]
+    assert reading["Condition"] == {"StringEquals": {"aws:ResourceTag/slipway-stack": "local"}}
+
+
+def test_a_stack_that_follows_nothing_has_no_key_for_it(unfollowed: Recording) -> None:
+    made = [*unfollowed.of("aws:ssm/parameter:Parameter"), *unfollowed.of("aws:secretsmanager/secret:Secret")]
+    assert made
+    assert not [each.name for each in made if "watcher" in each.name]
+    assert not allowed(unfollowed, "serving", "ssm:GetParameter", KEY)
+
+
+@pytest.fixture(scope="module")
+def unfollowed(local: dict[str, Any]) -> Recording:
+    return run(changed(local, {"delivery.followAlias": False}), "local")
+
+
+@pytest.mark.parametrize("role", ["serving", "tracking"])
+def test_a_node_adds_to_the_logs_of_its_role_and_reads_none(stack: Recording, role: str) -> None:
+    (grant,) = json.loads(stack.one("aws:iam/rolePolicy:RolePolicy", f"-{role}-logs").inputs["policy"])["Statement"]
+    assert grant["Action"] == ["s3:PutObject"]
+    (resource,) = grant["Resource"]
+    assert resource.endswith(f"/logs/{role}/*")
+    assert not allowed(stack, role, "s3:GetObject", resource)
+
+
 def test_no_grant_is_wider_than_a_prefix(stack: Recording) -> None:
+    """EC2 knows no resource for descriptions."""
     for role in ("serving", "tracking"):
         for statement in statements(stack, role):
             assert not [action for action in statement["Action"] if "*" in action]
-            assert not [resource for resource in statement["Resource"] if resource in ("*", f"{BUCKET}/*")]
+            wide = [resource for resource in statement["Resource"] if resource in ("*", f"{BUCKET}/*")]
+            assert not wide or [action.partition(":")[2][:8] for action in statement["Action"]] == ["Describe"]
 
 
-def test_listing_is_limited_to_the_roles_prefixes(stack: Recording) -> None:
+def test_listing_is_limited_to_the_roles_prefixes_unless_it_delivers(unfollowed: Recording) -> None:
     prefixes = {
         "serving": ["nodes/*", "releases/*", "deployments/*", "models/*"],
         "tracking": ["nodes/*", "releases/*", "mlflow/*"],
     }
     for role, own in prefixes.items():
-        (listing,) = [s for s in statements(stack, role) if "s3:ListBucket" in s["Action"]]
+        (listing,) = [s for s in statements(unfollowed, role) if "s3:ListBucket" in s["Action"]]
         assert listing["Condition"] == {"StringLike": {"s3:prefix": own}}
 
 

@@ -52,7 +52,7 @@ def test_no_node_starts_before_its_roles_grants(stack: Recording) -> None:
 def test_interface_endpoints_stand_before_any_node_starts(local: Config) -> None:
     stack = run(changed(local, {"network.egress": "none"}), "local")
     endpoints = stack.of("aws:ec2/vpcEndpoint:VpcEndpoint")
-    assert {e.inputs["serviceName"].split(".")[-1] for e in endpoints} == {"s3", "ssm", "secretsmanager"}
+    assert {e.inputs["serviceName"].split(".")[-1] for e in endpoints} == {"s3", "ssm", "secretsmanager", "ec2"}
     for group in stack.of(GROUP):
         assert {endpoint.urn for endpoint in endpoints} <= group.after
 

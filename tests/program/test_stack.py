@@ -30,6 +30,7 @@ def test_exports_are_few_and_hold_no_secret(stack: Recording) -> None:
         "tracking_group",
         "mlflow_admin_secret_arn",
         "region",
+        "delivery",
         "load_balancer_arn",
     }
 
@@ -42,7 +43,8 @@ def test_the_url_is_where_the_balancer_listens(local_stack: Recording, prod_stac
 
 def test_no_secret_value_is_in_the_program(stack: Recording) -> None:
     assert not stack.of("aws:secretsmanager/secretVersion:SecretVersion")
-    assert len(stack.of("aws:secretsmanager/secret:Secret")) == 1
+    secrets = stack.of("aws:secretsmanager/secret:Secret")
+    assert {"-".join(secret.name.split("-")[2:]) for secret in secrets} == {"mlflow-admin", "watcher-key"}
 
 
 def test_only_kinds_that_the_local_provider_knows_are_used(stack: Recording) -> None:

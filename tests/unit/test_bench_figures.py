@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ops.errors import UserError
-from tests.bench.serving import load, protocols, report, servers, slipway, targets
+from tests.bench.serving import load, profile, protocols, report, servers, slipway, targets
+from tests.bench.serving.environments import CHECKOUT
 from tests.bench.serving.load import Load, Request
 from tests.bench.serving.measure import Cell
 from tests.bench.serving.process import Address
@@ -71,7 +72,7 @@ def test_load_goes_to_loopback_or_a_socket_and_is_bounded(monkeypatch: pytest.Mo
 def test_a_slow_server_is_looked_at_until_it_can_have_answered_but_not_for_ever() -> None:
     assert load.window(3.0, 64, 17.0) == 3.0
     assert load.window(3.0, 64, 200.0) == pytest.approx(12.8)
-    assert load.window(3.0, 64, 900.0) == load.WINDOW_SECONDS
+    assert load.window(3.0, 64, 900.0) == 3.0 * load.WINDOW_TIMES
     assert load.window(3.0, 64, math.nan) == 3.0
 
 
@@ -140,3 +141,24 @@ def test_a_number_shows_what_matters(value: float, shown: str) -> None:
 def test_figures_that_were_not_measured_are_null_in_json() -> None:
     text = json.dumps(report.as_json({("forest", slipway.NATIVE): cell(1, 2, 3)}), allow_nan=False)
     assert json.loads(text)[0]["loads"]["1"]["refused_p99_ms"] is None
+
+
+def test_a_sample_belongs_to_the_innermost_module_of_ours() -> None:
+    found = profile.staged(
+        [
+            "run (gunicorn/x.py:1);feed (app/loop/receiver.py:40) 3",
+            "run (app/loop/worker.py:1);invocation (app/core/plain.py:9);loads (orjson.py:1) 2",
+            "wait (threading.py:331) 1",
+        ]
+    )
+    assert dict(found) == {
+        "HTTP in: llhttp's events, headers": 3,
+        "JSON in: decoding and checking": 2,
+        "everything else: uvloop, threads": 1,
+    }
+
+
+def test_every_stage_of_the_profile_is_a_file_that_exists() -> None:
+    files = [file for files in profile.STAGES.values() for file in files]
+    assert [file for file in files if not (CHECKOUT / "app" / file).is_file()] == []
+    assert len(set(files)) == len(files)

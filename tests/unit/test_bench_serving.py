@@ -62,23 +62,13 @@ def test_slipway_starts_by_the_shipped_units_own_command_and_environment(tmp_pat
     assert unit.env["PYTHONPATH"].startswith(f"{tmp_path}{PATHS.slots}/a/release/src")
 
 
-def test_what_the_unit_runs_first_is_found_whether_or_not_it_may_fail() -> None:
-    text = (
-        "Environment=A=1 B=2\nCacheDirectory=slipway\n"
-        "ExecStartPre=-/usr/bin/python3 -m app.compile\nExecStart=/usr/bin/python3 -m gunicorn\n"
-    )
-    unit = slipway.parse(text, "python")
-    assert unit.env == {"A": "1", "B": "2", "CACHE_DIRECTORY": "/var/cache/slipway"}
-    assert unit.before == [["python", "-m", "app.compile"]]
-
-
 def test_the_compiled_row_says_when_the_original_serves(tmp_path: Path) -> None:
     assert slipway.decided(tmp_path) == "served natively: nothing was decided"
-    place = tmp_path / "var/cache/slipway/0-1/decision.json"
+    place = tmp_path / "slots/a/deployment.json"
     place.parent.mkdir(parents=True)
-    place.write_text(json.dumps({"decision": "native", "reason": "no converter"}))
+    place.write_text(json.dumps({"models": [{"native": {"reason": "no converter"}}]}))
     assert slipway.decided(tmp_path) == "served natively: no converter"
-    place.write_text(json.dumps({"decision": "compiled", "reason": ""}))
+    place.write_text(json.dumps({"models": [{"compiled": {"digest": "0"}}]}))
     assert slipway.decided(tmp_path) == ""
 
 

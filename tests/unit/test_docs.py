@@ -30,7 +30,10 @@ OURS = re.compile(
 )
 MANAGED_POLICY_CHARACTERS = 6144
 # Beside the clients of our own, what the AWS variant of the stack and the health gate need.
-SERVICES = {"acm", "route53", "ec2", "s3", "rds", "iam", "autoscaling", "elasticloadbalancing", "ssm", "secretsmanager"}
+SERVICES = {
+    *("acm", "route53", "ec2", "s3", "rds", "iam", "autoscaling", "elasticloadbalancing", "ssm", "secretsmanager"),
+    *("cloudwatch", "sns"),
+}
 
 
 def targets() -> set[str]:

@@ -35,6 +35,8 @@ def values(kind: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> tupl
             )
         case "decimal":
             return f"{arguments[0]} to {arguments[1]}", str(arguments[2])
+        case "share":
+            return "0 to 1", f"{arguments[0]:g}"
         case "flag":
             return "true, false", shown(arguments[0])
         case "choice":
@@ -63,7 +65,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Known:
 
         return watched
 
-    for kind in ("text", "optional", "number", "decimal", "flag", "choice", "texts", "network", "networks"):
+    for kind in ("text", "optional", "number", "decimal", "share", "flag", "choice", "texts", "network", "networks"):
         monkeypatch.setattr(Section, kind, watch(kind))
     with pytest.raises(SettingsError):
         read("test", {"slipway:operatorAccess": "instance-connect"}, {})

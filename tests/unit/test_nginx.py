@@ -5,7 +5,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 import contract
 from contract.node_files import node_files
+from tests.waiting import until
 
 nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 needs_nginx = pytest.mark.skipif(nginx is None, reason="nginx is not installed on this machine")
@@ -69,11 +69,11 @@ def served(folder: Path) -> Iterator[Path]:
     listen = re.compile(r"listen \S+ default_server[^;]*;")
     assert len(listen.findall(site.read_text())) == 1
     site.write_text(listen.sub(f"listen unix:{address};", site.read_text()))
+    main.write_text(re.sub(r"error_log \S+ warn", f"error_log {folder}/error.log warn", main.read_text()))
     assert nginx
     process = subprocess.Popen([nginx, "-c", str(main), "-g", "daemon off;"], stderr=subprocess.DEVNULL)
-    while not address.exists():
-        assert process.poll() is None, "Nginx does not start"
-        time.sleep(0.02)
+    until(lambda: address.exists() or process.poll() is not None, "Nginx listens")
+    assert process.poll() is None, "Nginx does not start"
     yield address
     process.terminate()
     process.wait(10)
@@ -82,6 +82,22 @@ def served(folder: Path) -> Iterator[Path]:
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[Path]:
     yield from served(tmp_path)
+
+
+def asked(address: Path, request: str) -> str:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(address))
+        client.sendall(request.encode())
+        return b"".join(iter(lambda: client.recv(65536), b"")).decode()
+
+
+@needs_nginx
+def test_a_node_without_a_slot_is_not_ready_and_that_is_no_error_of_nginx(address: Path) -> None:
+    answer = asked(address, "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 503")
+    assert json.loads(answer.partition("\r\n\r\n")[2])["status"] == "not ready"
+    assert "current.sock" not in (address.parent / "error.log").read_text()
 
 
 @needs_nginx
@@ -95,12 +111,8 @@ def address(tmp_path: Path) -> Iterator[Path]:
     ],
 )
 def test_a_body_that_is_too_large_is_refused_in_the_shape_of_its_protocol(address: Path, path: str, where: str) -> None:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
-        client.connect(str(address))
-        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {contract.HTTP.body_bytes + 1}\r\n"
-        client.sendall(f"{head}X-Request-Id: mine-1\r\nConnection: close\r\n\r\n".encode())
-        answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {contract.HTTP.body_bytes + 1}\r\n"
+    answer = asked(address, f"{head}X-Request-Id: mine-1\r\nConnection: close\r\n\r\n")
     says = f"the body is larger than {contract.HTTP.body_bytes} bytes"
     facts = {"message": says, "request_id": "mine-1"}
     shapes: dict[str, Any] = {
@@ -110,3 +122,34 @@ def test_a_body_that_is_too_large_is_refused_in_the_shape_of_its_protocol(addres
     }
     assert answer.startswith("HTTP/1.1 413")
     assert json.loads(answer.partition("\r\n\r\n")[2]) == shapes[where]
+
+
+@needs_nginx
+@pytest.mark.parametrize(
+    ("sent", "status", "says"),
+    [
+        (b"\x16\x03\x01\x02\x00hello\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /ping HTTP/9.9\r\nHost: a\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /ping HTTP/1.1\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not valid HTTP"),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not valid HTTP"),
+        (b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: one\r\n\r\n", 400, "not valid HTTP"),
+        (b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: other\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /ping HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, "too long"),
+    ],
+)
+def test_what_is_no_http_is_the_callers_mistake_and_is_told_in_json(
+    address: Path, sent: bytes, status: int, says: str
+) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(address))
+        client.sendall(sent)
+        answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+    assert answer.startswith(f"HTTP/1.1 {status} ")
+    head, _, body = answer.partition("\r\n\r\n")
+    assert "Content-Type: application/json" in head
+    assert says in json.loads(body)["error"]

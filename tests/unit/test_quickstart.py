@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.state import State
 from ops import checks, quickstart
 from ops.errors import UserError
 from ops.run import run
@@ -56,6 +57,36 @@ def test_without_root_and_sudo_up_is_refused_before_anything_is_done(monkeypatch
     monkeypatch.setattr(host, "this_host", lambda: nobody)
     with pytest.raises(UserError, match="make up: neither root nor let in by sudo"):
         quickstart.up()
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of somebody who is not root, where nothing has begun; to set anything up is an error."""
+    nobody = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=False)
+    monkeypatch.setattr(host, "this_host", lambda: nobody)
+    monkeypatch.setattr(setup, "setup", lambda *_, **__: pytest.fail("it sets something up"))
+    monkeypatch.setattr(quickstart, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(quickstart, "SLIPWAY", tmp_path / ".slipway")
+    monkeypatch.setattr(quickstart, "VENV_PYTHON", tmp_path / ".venv" / "bin" / "python")
+    return tmp_path
+
+
+def test_where_nothing_has_begun_down_and_clean_need_no_root_and_set_nothing_up(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError):
+        quickstart.perform("up", [])
+    assert quickstart.perform("down", []) == 0
+    assert capsys.readouterr().err == "nothing is up\n"
+    assert quickstart.perform("clean", []) == 0
+    assert list(bare.iterdir()) == [], "what the refused `make up` had left is gone too"
+
+
+def test_where_a_local_cloud_has_begun_down_needs_root(bare: Path) -> None:
+    State(bare).create()
+    assert (quickstart.SLIPWAY / quickstart.STATE).is_dir()
+    with pytest.raises(UserError, match="make down: neither root nor let in by sudo"):
+        quickstart.perform("down", [])
 
 
 def test_a_user_whom_sudo_turns_away_is_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,8 +146,8 @@ def test_work_done_as_root_has_the_tools_and_the_users_cache_whatever_sudo_makes
 
 def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.CaptureFixture[str]) -> None:
     nobody = host.Host("Linux", "x86_64", frozenset({"debian"}), "Debian", root=False, sudo=False)
-    outcome = checks.perform(checks.tier("machines"), nobody)
-    assert outcome.verdict == "SKIPPED"
+    outcomes = checks.perform(checks.tier("machines", CHECKOUT), nobody, 2)
+    assert {outcome.verdict for outcome in outcomes} == {"SKIPPED"}
     lines = capfd.readouterr().out.strip().splitlines()
     assert len(lines) == 1
     assert "SKIPPED tests/machines: neither root nor let in by sudo" in lines[0]
@@ -125,10 +156,14 @@ def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.C
 def test_all_four_tiers_run_after_the_linters_when_none_is_named() -> None:
     names = [check.name for check in checks.chosen([], CHECKOUT)]
     assert names[0] == "ruff"
-    assert [name for name in names if name.startswith("tests/")] == sorted(
-        (f"tests/{tier}" for tier in checks.TIERS if (CHECKOUT / "tests" / tier).is_dir()),
-        key=lambda name: checks.TIERS.index(name.removeprefix("tests/")),
-    )
+    tiers = [name for name in names if name.startswith("tests/")]
+    assert tiers == [*(f"tests/{tier}" for tier in checks.TIERS), "tests/machines stack"]
+
+
+def test_both_halves_of_the_machines_together_hold_every_test_of_theirs_once() -> None:
+    files = [word for check in checks.tier("machines", CHECKOUT) for word in check.argv if word.endswith(".py")]
+    folder = CHECKOUT / "tests" / "machines"
+    assert sorted(files) == sorted(str(file.relative_to(CHECKOUT)) for file in folder.glob("test_*.py"))
 
 
 @pytest.mark.parametrize(

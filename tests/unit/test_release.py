@@ -1,15 +1,21 @@
 """Releases: the same inputs give the same digest, and only what matters is an input."""
 
 import io
+import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from ops import bytecode, canonical, packages, release
+from ops.errors import UserError
+from ops.store import Store
 
 NODE = Path("/usr/bin/python3")
 
@@ -85,6 +91,28 @@ def test_a_changed_source_is_another_release_and_a_cached_folder_is_not(
     assert release.inputs_digest("server") != before, "another Python compiles other byte code"
 
 
+def test_two_who_want_a_release_at_once_build_it_once(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    other = threading.Event()
+
+    def build(kind: packages.Kind, kept: Path, record: Path, progress: object) -> release.Release:
+        assert other.wait(60), "the other waits for this one"
+        archive = kept / "archive"
+        archive.touch()
+        made = release.Release("digest", str(archive))
+        record.write_text(json.dumps(asdict(made)))
+        built.append(kind)
+        return made
+
+    monkeypatch.setattr(release, "_built", build)
+    monkeypatch.setattr("ops.lock.POLL_SECONDS", 0.01)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(checkout / "cache"))
+    with ThreadPoolExecutor(2) as pool:
+        found = set(pool.map(lambda _: release.build("server", lambda _text: other.set()), range(2)))
+    assert len(found) == 1
+    assert built == ["server"]
+
+
 def test_other_sources_take_the_packages_that_are_there(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
@@ -107,3 +135,36 @@ def test_other_sources_take_the_packages_that_are_there(checkout: Path, monkeypa
     assert canonical.write_tar(folder, io.BytesIO()) == second.digest, "the folder is what the archive holds"
     assert (folder / "lib" / "package.py").read_text() == "package==1\n"
     assert canonical.read_tar_zst(Path(second.file), checkout / "out") == second.digest
+
+
+class Bucket(Store):
+    """Holds one archive, whatever is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__("us-east-1", "artifacts", "/parameter")
+        self.content = content
+
+    def get(self, key: str, place: Path) -> None:
+        place.write_bytes(self.content)
+
+
+@pytest.mark.parametrize("cached", [False, True], ids=["in the bucket", "in the cache"])
+@pytest.mark.parametrize("kind", ["another", "cut off", "no tar", "no archive"])
+def test_a_release_that_is_not_what_its_name_says_is_one_line_and_stays_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, cached: bool
+) -> None:
+    monkeypatch.setenv("SLIPWAY_CACHE", str(tmp_path / "cache"))
+    packed = tmp_path / "packed"
+    canonical.write_tar_zst(small_tree(tmp_path / "tree"), packed)
+    whole = packed.read_bytes()
+    no_tar = subprocess.run(["zstd", "-qc"], input=b"words", capture_output=True, check=True).stdout
+    content = {"another": whole, "cut off": whole[:-20], "no tar": no_tar, "no archive": b"words"}[kind]
+    digest = "a" * 64
+    kept = release.cache_folder()
+    if cached:
+        kept.mkdir(parents=True)
+        (kept / f"{digest}.tar.zst").write_bytes(content)
+    with pytest.raises(UserError, match=f"release {digest} (has the digest|is damaged: )") as error:
+        release.unpacked(Bucket(content), digest)
+    assert len(error.value.message.splitlines()) == 1
+    assert list(kept.iterdir()) == []

@@ -1,15 +1,15 @@
 """Preparing a deployment beside what serves: what it brings, what is kept for it, and who waits for whom."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from typing import Any
 
 import pytest
-from slipway_node import fetch, main, prepare
+from slipway_node import fetch, main, prepare, slots, state
 from slipway_node.activation import Activation
 from slipway_node.node import ActivationError, Node
 from slipway_node.state import Placed, State
@@ -31,14 +31,6 @@ def node(tmp_path: Path) -> Node:
     return node_below(tmp_path)
 
 
-@pytest.fixture(autouse=True)
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What systemd is told."""
-    told: list[tuple[str, str]] = []
-    monkeypatch.setattr(prepare, "systemctl", lambda verb, unit, check=True: told.append((verb, unit)))
-    return told
-
-
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Another process has that folder for itself."""
@@ -50,55 +42,49 @@ def held(folder: Path) -> Iterator[None]:
         process.kill()
 
 
-def with_a_model(cloud: Bucket, release: str) -> tuple[str, str]:
+def with_a_model(cloud: Bucket, release: str, **entry: Any) -> tuple[str, str]:
     """A deployment with one model, in the bucket: its id, and the model's digest."""
     (cloud.folder / "model").mkdir()
     (cloud.folder / "model" / "MLmodel").write_text("flavors: {}\n")
     with (cloud.folder / "packed").open("wb") as file:
         digest = canonical.write_tar(cloud.folder / "model", file)
     (cloud.folder / "packed").rename(cloud.folder / "models" / f"{digest}.tar")
-    content = manifest(release=release, models=[{"digest": digest}])
+    content = manifest(release=release, models=[{"digest": digest, **entry}])
     (cloud.folder / "deployments" / f"{deployment.identify(content)}.json").write_bytes(content)
     return deployment.identify(content), digest
 
 
-def test_preparing_brings_everything_and_compiles_in_a_unit_of_its_own(
-    node: Node, tmp_path: Path, calls: list[tuple[str, str]]
+def test_preparing_brings_everything_and_starts_nothing(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(slots, "systemctl", None)  # calling it fails
     cloud, release, _ = bucket(tmp_path / "bucket")
     wanted, model = with_a_model(cloud, release)
     prepare.prepare(node, cloud, wanted)
     assert (node.releases / release / "src/app.py").exists()
     assert (node.models / model / "MLmodel").exists()
-    assert (node.slots / wanted / "release").resolve() == node.releases / release, "the unit runs that release"
-    assert calls == [("start", f"model-compile@{wanted}.service")]
     assert not node.state.exists(), "it promises nothing"
 
 
-def test_without_models_there_is_nothing_to_compile(node: Node, tmp_path: Path, calls: list[tuple[str, str]]) -> None:
-    cloud, _, wanted = bucket(tmp_path / "bucket")
-    prepare.prepare(node, cloud, wanted)
-    assert calls == []
-
-
-def test_models_that_do_not_compile_are_prepared_all_the_same(
-    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fails(verb: str, unit: str, check: bool = True) -> None:
-        raise RuntimeError(f"systemctl {verb} {unit}: Job failed")
-
-    monkeypatch.setattr(prepare, "systemctl", fails)
+def test_a_compiled_model_comes_with_its_original_and_stays_with_it(node: Node, tmp_path: Path) -> None:
     cloud, release, _ = bucket(tmp_path / "bucket")
-    prepare.prepare(node, cloud, with_a_model(cloud, release)[0])
-    said = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
-    assert said[-2:] == ["uncompiled", "prepared"]
+    (cloud.folder / "compiled").mkdir()
+    (cloud.folder / "compiled" / "model.onnx").write_bytes(b"onnx")
+    with (cloud.folder / "packed").open("wb") as file:
+        compiled = canonical.write_tar(cloud.folder / "compiled", file)
+    (cloud.folder / "packed").rename(cloud.folder / "models" / f"{compiled}.tar")
+    wanted, model = with_a_model(cloud, release, compiled={"digest": compiled})
+    prepare.prepare(node, cloud, wanted)
+    Activation(node, cloud)._prune(State(Placed(wanted, "a"), None, [wanted]))
+    assert (node.models / compiled / "model.onnx").read_bytes() == b"onnx"
+    assert (node.models / model).exists()
 
 
 def test_what_cannot_be_had_or_is_damaged_fails_as_an_activation_does(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud, _, damaged = bucket(tmp_path / "bucket", release_name=RELEASE)
-    monkeypatch.setattr(main.Node, "load", lambda: node)
+    monkeypatch.setattr(Node, "load", lambda: node)
     monkeypatch.setattr(main, "Cloud", lambda _: cloud)
     assert main.main(["prepare", damaged]) == node.exits["digest"]
     assert main.main(["prepare", "0123456789ab"]) == node.exits["fetch"]
@@ -109,9 +95,9 @@ def test_preparing_goes_on_while_an_activation_holds_its_lock(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud, _, wanted = bucket(tmp_path / "bucket")
-    monkeypatch.setattr(main.Node, "load", lambda: node)
+    monkeypatch.setattr(Node, "load", lambda: node)
     monkeypatch.setattr(main, "Cloud", lambda _: cloud)
-    with main.state.locked(node.state):
+    with state.locked(node.state):
         assert main.main(["prepare", wanted]) == node.exits["ok"]
 
 
@@ -131,13 +117,12 @@ def test_what_is_prepared_survives_pruning_until_it_is_confirmed(node: Node, tmp
     assert (node.models / model).exists()
 
 
-def test_only_the_last_one_prepared_is_kept(node: Node, tmp_path: Path, calls: list[tuple[str, str]]) -> None:
+def test_only_the_last_one_prepared_is_kept(node: Node, tmp_path: Path) -> None:
     cloud, release, first = bucket(tmp_path / "bucket")
     second, _ = with_a_model(cloud, release)
     prepare.prepare(node, cloud, first)
     prepare.prepare(node, cloud, second)
     assert prepare.prepared(node) == [second]
-    assert ("stop", f"model-compile@{first}.service") in calls
 
 
 def test_a_preparation_that_was_killed_is_begun_anew(node: Node, tmp_path: Path) -> None:
@@ -162,20 +147,27 @@ def test_pruning_removes_what_a_killed_one_left_and_nothing_that_somebody_fills(
     assert filled.exists()
 
 
-def test_who_wants_what_another_fetches_waits_for_it_and_fetches_nothing(node: Node, tmp_path: Path) -> None:
+def test_who_wants_what_another_fetches_waits_for_it_and_fetches_nothing(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cloud, release, wanted = bucket(tmp_path / "bucket")
+    cloud.download(f"deployments/{wanted}.json", node.deployments / f"{wanted}.json")
     folder = node.releases / f".{release}.partial"
     folder.mkdir()
+    asks, really = Event(), fetch._locks
+
+    def locks(handle: int, *, wait: bool) -> bool:
+        asks.set()
+        return really(handle, wait=wait)
+
+    monkeypatch.setattr(fetch, "_locks", locks)
     with held(folder):
         activation = Thread(target=fetch.deployment, args=(node, Bucket(tmp_path / "empty"), wanted))
-        (node.deployments / f"{wanted}.json").write_bytes(
-            (cloud.folder / "deployments" / f"{wanted}.json").read_bytes()
-        )
         activation.start()
+        assert asks.wait(30)
         (node.releases / release).mkdir()
     activation.join(timeout=30)
     assert not activation.is_alive()
-    assert (node.releases / release).is_dir()
     assert not folder.exists()
 
 

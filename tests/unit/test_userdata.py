@@ -19,11 +19,14 @@ SERVING: dict[str, Any] = {
     "region": "us-east-1",
     "bucket": "slipway-local-artifacts",
     "deployment_parameter": "/slipway/local/deployment",
+    "watcher_key_parameter": "/slipway/local/watcher-key",
+    "prediction_log": {"share": 0.0, "daily_bytes": 268435456},
 }
 TRACKING: dict[str, Any] = {
-    **SERVING,
+    **{name: value for name, value in SERVING.items() if name != "prediction_log"},
     "role": "tracking",
     "tracking_parameter": "/slipway/local/tracking-address",
+    "watcher_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:watcher-key",
     "control_release": "0" * 64,
     "delivery": {"alias": "champion"},
     "database_host": "db.example",

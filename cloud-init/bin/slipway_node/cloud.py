@@ -1,4 +1,4 @@
-"""Reads the pointer and the bucket, with the node's own role.
+"""Reads the pointer and the bucket, and writes the prediction log to it, with the node's own role.
 
 The client is the botocore that Debian's awscli carries, importable once awscli is: one import instead of one second of
 `aws` for each call. It is older than AWS_ENDPOINT_URL, which is therefore passed on by hand.
@@ -15,6 +15,7 @@ CHUNK_BYTES = 1024 * 1024
 UNREACHABLE_PAUSES = [1, 1, 2, 3, 5, 10, 15]
 """Seconds between attempts at boot while IAM has not heard of the role, or the network is not there."""
 MISSING = {"NoSuchKey", "404", "ParameterNotFound"}
+PRESENT = {"PreconditionFailed", "412"}
 
 
 class UnreachableError(ActivationError):
@@ -69,7 +70,30 @@ class Cloud:
         except (BotoCoreError, HTTPError) as error:
             raise UnreachableError(what, error) from error
 
-    def _call(self, service: str, operation: str, what: str, **arguments: str) -> Any:
+    def create(self, key: str, content: bytes) -> bool:
+        """Writes an object unless it is there. Returns whether this call wrote it.
+
+        The condition is put into the request by hand: Debian's botocore is older than S3's conditional writes.
+        """
+        import awscli  # noqa: F401
+        from botocore.exceptions import ClientError
+
+        events = self._client("s3").meta.events
+        events.register("before-call.s3.PutObject", _only_new, unique_id="slipway-only-new")
+        try:
+            self._call(
+                "s3", "put_object", f"s3://{self._node.bucket}/{key}", Bucket=self._node.bucket, Key=key, Body=content
+            )
+        except UnreachableError as failure:
+            cause = failure.__cause__
+            if isinstance(cause, ClientError) and cause.response.get("Error", {}).get("Code") in PRESENT:
+                return False
+            raise
+        finally:
+            events.unregister("before-call.s3.PutObject", unique_id="slipway-only-new")
+        return True
+
+    def _call(self, service: str, operation: str, what: str, **arguments: Any) -> Any:
         import awscli  # noqa: F401
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -103,3 +127,7 @@ class Cloud:
                 config=Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "max_attempts": 4}),
             )
         return self._clients[service]
+
+
+def _only_new(params: dict[str, Any], **_: Any) -> None:
+    params["headers"]["If-None-Match"] = "*"

@@ -12,14 +12,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from slipway_node import room
-from slipway_node.cloud import Cloud
+from slipway_node.cloud import CHUNK_BYTES, Cloud
 from slipway_node.node import ActivationError, Node, log
 
 SCHEMA = 1
@@ -36,7 +35,9 @@ class Manifest:
 
     @property
     def model_digests(self) -> list[str]:
-        return [model["digest"] for model in self.models]
+        """Of the models, and of their compiled forms."""
+        own = [model["digest"] for model in self.models]
+        return own + [model["compiled"]["digest"] for model in self.models if "compiled" in model]
 
 
 def deployment(node: Node, cloud: Cloud, deployment_id: str) -> Manifest:
@@ -165,10 +166,18 @@ def unpack(archive: Path, folder: Path) -> str:
     """Unpacks a tar, which may be compressed with zstd, into `folder`; returns the sha256 of the tar itself."""
     read = ["zstd", "--decompress", "--stdout", "--quiet", "--pass-through", str(archive)]
     unpacker = ["tar", "--extract", "--no-same-owner", "--no-same-permissions", "--file=-", f"--directory={folder}"]
-    with subprocess.Popen(read, stdout=subprocess.PIPE) as tar_stream:
-        tar = subprocess.Popen(unpacker, stdin=tar_stream.stdout, umask=0o022)
-        with subprocess.Popen(read, stdout=subprocess.PIPE) as again:
-            digest = hashlib.file_digest(cast(BufferedReader, again.stdout), "sha256")
-        if tar.wait():
-            raise ActivationError("digest", f"tar cannot unpack what came: exit status {tar.returncode}")
+    digest = hashlib.sha256()
+    with (
+        subprocess.Popen(read, stdout=subprocess.PIPE) as zstd,
+        subprocess.Popen(unpacker, stdin=subprocess.PIPE, umask=0o022) as tar,
+    ):
+        source, target = cast(IO[bytes], zstd.stdout), cast(IO[bytes], tar.stdin)
+        while chunk := source.read(CHUNK_BYTES):
+            digest.update(chunk)
+            with suppress(BrokenPipeError):  # tar has ended before its time, and its status says so
+                target.write(chunk)
+        with suppress(BrokenPipeError):
+            target.close()
+    if tar.returncode:
+        raise ActivationError("digest", f"tar cannot unpack what came: exit status {tar.returncode}")
     return digest.hexdigest()

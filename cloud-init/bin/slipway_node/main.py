@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     activate.add_argument(
         "--provisional", type=float, metavar="SECONDS", help="until confirmed; then the pointer decides"
     )
-    ahead = verbs.add_parser("prepare", help="fetch, verify and compile this deployment; nothing else is served")
+    ahead = verbs.add_parser("prepare", help="fetch and verify this deployment; nothing else is served")
     ahead.add_argument("deployment", metavar="ID")
     confirm = verbs.add_parser("confirm", help="keep what is provisional")
     confirm.add_argument("--keep", type=int, metavar="N", help="deployments whose files stay from now on")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 CONTRACT = Path("/etc/slipway/contract.yaml")
+PATHS = ("releases", "models", "deployments", "slots", "state", "predictions", "run")
 OTHER_SLOT = {"a": "b", "b": "a"}
 
 
@@ -30,13 +31,14 @@ class Node:
     deployments: Path
     slots: Path
     state: Path
+    predictions: Path
     run: Path
     port: int
     unit_prefix: str
-    compiler_prefix: str
     keys: Mapping[str, str]
     headers: Mapping[str, str]
     exits: Mapping[str, int]
+    prediction_log: Mapping[str, Any]
 
     @classmethod
     def load(cls, contract_file: Path = CONTRACT) -> "Node":
@@ -47,13 +49,13 @@ class Node:
             region=facts["region"],
             bucket=facts["bucket"],
             deployment_parameter=facts["deployment_parameter"],
-            **{name: paths[name] for name in ("releases", "models", "deployments", "slots", "state", "run")},
+            **{name: paths[name] for name in PATHS},
             port=contract["ports"]["node_http"],
             unit_prefix=contract["units"]["server"],
-            compiler_prefix=contract["units"]["compiler"],
             keys=contract["s3"],
             headers=contract["headers"],
             exits=contract["activate_exit"],
+            prediction_log=facts.get("prediction_log") or {},
         )
 
     def unit(self, slot: str) -> str:

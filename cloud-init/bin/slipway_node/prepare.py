@@ -1,7 +1,7 @@
-"""Brings a deployment here and compiles its models while another one serves, so that activating it is quick.
+"""Brings a deployment here while another one serves, so that activating it is quick.
 
-It takes no activation's lock and starts nothing that serves. What keeps its files from being pruned meanwhile is a
-folder of its own beside the slots, in which its models are compiled, too.
+It takes no activation's lock and starts nothing. What keeps its files from being pruned meanwhile is a folder of its
+own beside the slots.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ from slipway_node import fetch
 from slipway_node.cloud import Cloud
 from slipway_node.fetch import Manifest
 from slipway_node.node import OTHER_SLOT, ActivationError, Node, log
-from slipway_node.slots import Slots, systemctl
+from slipway_node.slots import Slots
 
 
 def prepare(node: Node, cloud: Cloud, wanted: str) -> None:
@@ -34,17 +34,7 @@ def prepare(node: Node, cloud: Cloud, wanted: str) -> None:
         with keeping(node):
             drop(node, wanted)
         raise
-    if manifest.models:
-        compile_models(node, wanted)
     log("prepared", deployment=wanted, seconds=round(time.monotonic() - started, 1))
-
-
-def compile_models(node: Node, wanted: str) -> None:
-    """What does not compile is served all the same, and the slot tries again."""
-    try:
-        systemctl("start", _unit(node, wanted))
-    except RuntimeError as error:
-        log("uncompiled", deployment=wanted, message=str(error))
 
 
 def prepared(node: Node) -> list[str]:
@@ -70,8 +60,6 @@ def manifest_in(node: Node, deployment: str) -> Manifest | None:
 
 
 def drop(node: Node, deployment: str) -> None:
-    """Ends its compilation first: one that lost its files would take that for the model's fault."""
-    systemctl("stop", _unit(node, deployment), check=False)
     shutil.rmtree(node.slots / deployment)
 
 
@@ -84,7 +72,3 @@ def keeping(node: Node) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _unit(node: Node, deployment: str) -> str:
-    return f"{node.compiler_prefix}{deployment}.service"

@@ -6,6 +6,7 @@ Every part has its own time limit, and one that cannot be had is said in words: 
 import http.client
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from slipway_node.gate import UnixConnection, ask
@@ -74,6 +75,10 @@ def _text(node: Node, path: str) -> str:
 
 
 def _connection(node: Node) -> UnixConnection:
-    connection = UnixConnection(node.run / CURRENT)
+    connection = UnixConnection(_place(node))
     connection.timeout = ANSWER_SECONDS
     return connection
+
+
+def _place(node: Node) -> Path:
+    return node.run / CURRENT

@@ -46,6 +46,7 @@ class Slots:
         folder.mkdir(parents=True)
         (folder / "release").symlink_to(self._node.releases / manifest.release)
         (folder / "deployment.json").write_bytes(manifest.content)
+        (folder / "environment").write_text(environment(self._node))
 
     def start(self, slot: str) -> None:
         unit = self._node.unit(slot)
@@ -76,6 +77,19 @@ class Slots:
         argv = ["journalctl", "--quiet", "--unit", self._node.unit(slot), "--output=cat", "--lines=25"]
         argv.append(f"--since=@{int(since)}")
         return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+def environment(node: Node) -> str:
+    """What the stack's settings tell the server."""
+    asked = node.prediction_log
+    if not asked.get("share"):
+        return ""
+    lines = {
+        "SLIPWAY_SAMPLE": asked["share"],
+        "SLIPWAY_SAMPLE_DAILY_BYTES": int(asked["daily_bytes"]),
+        "SLIPWAY_SAMPLES": node.predictions,
+    }
+    return "".join(f"{name}={value}\n" for name, value in lines.items())
 
 
 def settle_later(wanted: bool) -> None:

@@ -1,13 +1,14 @@
 """`make bench`: Slipway and its peers side by side on this machine, with the figures that are to be reached."""
 
 import argparse
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from ops.errors import UserError, interruptible, reported
-from ops.steps import Steps
-from tests.bench.serving import environments, measure, models, nginx, servers, slipway
+from ops.steps import Step, Steps
+from tests.bench.serving import environments, measure, models, nginx, profile, servers, slipway
 from tests.bench.serving.environments import CHECKOUT
 from tests.bench.serving.measure import CONNECTIONS, Setup
 from tests.bench.serving.models import CASES
@@ -28,6 +29,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="worker processes of each")
     parser.add_argument("--direct", action="store_true", help="no Nginx in front of anybody")
     parser.add_argument("--lock", action="store_true", help="resolve the peers' locks anew, and measure nothing")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="after so many, begin nothing more")
+    parser.add_argument("--profile", action="store_true", help="show where a prediction's time goes, and no peers")
     parser.add_argument("--json", type=Path, default=JSON_FILE, help="where the figures go")
     return parser.parse_args(words)
 
@@ -54,19 +57,30 @@ def relock(steps: Steps) -> None:
             environments.compile_lock(peer)
 
 
+def setup(given: argparse.Namespace, step: Step) -> Setup:
+    return Setup(
+        models=models.ensure(step),
+        workers=given.workers,
+        seconds=given.seconds,
+        connections=CONNECTIONS,
+        behind_nginx=not given.direct and nginx.program() is not None,
+    )
+
+
 def perform(given: argparse.Namespace, steps: Steps) -> None:
     names, rows = chosen_cases(given.models), chosen_servers(given.only)
-    behind = not given.direct and nginx.program() is not None
     with steps.step("models") as step:
-        home = models.ensure(step)
-        setup = Setup(
-            models=home, workers=given.workers, seconds=given.seconds, connections=CONNECTIONS, behind_nginx=behind
-        )
-        subjects = [measure.subject(setup, case) for case in CASES if case.name in names]
-    run = Run(setup, rows, subjects)
+        common = setup(given, step)
+        subjects = [measure.subject(common, case) for case in CASES if case.name in names]
+    if given.profile:
+        with steps.step("profile") as step:
+            found = [profile.measure(common, about, step) for about in subjects]
+        print("\n\n".join(found))
+        return
+    run = Run(common, rows, subjects)
     overloaded = rows[0] if OVERLOAD in names and rows[0].name == slipway.NATIVE else None
     try:
-        run.measure(given.runs, overloaded, steps)
+        run.measure(given.runs, overloaded, steps, given.minutes)
     finally:
         if any(run.rounds) or run.overload:
             print(run.text())

@@ -17,7 +17,7 @@ from tests.bench.serving.process import Address
 
 PACKAGE = "nghttp2-client"
 GRACE_SECONDS = 60.0
-WINDOW_SECONDS = 20.0
+WINDOW_TIMES = 7.0
 PERIOD_SECONDS = 0.05  # h2load opens a period's connections at once: a short period makes the arrivals even
 REQUESTS = re.compile(
     r"^requests: (?P<total>\d+) total, (?P<started>\d+) started, (?P<done>\d+) done, (?P<succeeded>\d+) succeeded, "
@@ -88,7 +88,7 @@ def window(seconds: float, connections: int, alone_ms: float) -> float:
     short look at 64 of them would see no answer at all.
     """
     needed = 0.0 if math.isnan(alone_ms) else connections * alone_ms / 1000
-    return max(seconds, min(needed, WINDOW_SECONDS))
+    return max(seconds, min(needed, WINDOW_TIMES * seconds))
 
 
 def closed(

@@ -56,6 +56,7 @@ class Running:
     address: Address
     ready_seconds: float
     folder: Path
+    front: Process | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +110,9 @@ def _started(server: Server, setup: Setup, model: Path, rows: Table, python: Pat
         ready_seconds = process.wait_ready(address, server.ready)
         if setup.behind_nginx:
             front, address = nginx.start(folder, address, server.ready)
-        yield Running(server=server, process=process, address=address, ready_seconds=ready_seconds, folder=folder)
+        yield Running(
+            server=server, process=process, address=address, ready_seconds=ready_seconds, folder=folder, front=front
+        )
     finally:
         if front:
             front.stop()

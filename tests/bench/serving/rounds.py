@@ -5,6 +5,7 @@ rounds. Whoever fails or answers wrongly is named and left out, since a comparis
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -31,21 +32,29 @@ class Run:
     machine_load: list[float] = field(default_factory=list)
     """The one-minute load average before each start: ours is in it, and whatever else the machine had to do."""
 
-    def measure(self, count: int, overloaded: Server | None, steps: Steps) -> None:
-        """Fills in what it finds as it goes; an interrupt ends it early, and what is there stays."""
-        for number in range(1, count + 1):
-            with steps.step(f"round {number} of {count}") as step:
-                self.rounds.append({})
-                self._round(self.rounds[-1], step)
+    def measure(self, count: int, overloaded: Server | None, steps: Steps, minutes: float = math.inf) -> None:
+        """Fills in what it finds as it goes; an interrupt ends it early, and what is there stays.
+
+        After `minutes` nothing more is begun. Overload comes first, for it takes half of one.
+        """
+        until = time.monotonic() + minutes * 60
         if overloaded:
             with steps.step("overload") as step:
                 self.overload = overload.measure(overloaded, self.setup, step)
+        for number in range(1, count + 1):
+            with steps.step(f"round {number} of {count}") as step:
+                self.rounds.append({})
+                self._round(self.rounds[-1], step, until)
 
-    def _round(self, cells: dict[Key, Cell], step: Step) -> None:
+    def _round(self, cells: dict[Key, Cell], step: Step, until: float) -> None:
         for about in self.subjects:
             for server in self.servers:
                 key = (about.case.name, server.name)
                 if key in self.left_out:
+                    continue
+                if time.monotonic() >= until:
+                    if len(self.rounds) == 1:
+                        self.left_out[key] = "there was no time left"
                     continue
                 self.machine_load.append(os.getloadavg()[0])
                 try:

@@ -4,13 +4,13 @@ Only the places differ: the node's paths are moved below a folder of this run, t
 release would, and its locked packages are the `.venv`'s. systemd's sandbox is not there.
 """
 
+import base64
 import json
 import os
 import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 import contract
-from ops import canonical
+from ops import canonical, compiling
 from ops.run import run
 from tests.bench.serving import protocols
 from tests.bench.serving.environments import CHECKOUT
@@ -36,10 +36,9 @@ PREPARE_SECONDS = 300
 
 @dataclass(frozen=True)
 class Unit:
-    """What a unit file says of how its process starts, in the order in which it says it."""
+    """What a unit file says of how its process starts."""
 
     env: dict[str, str]
-    before: list[list[str]]
     command: list[str]
 
 
@@ -56,21 +55,12 @@ def rendered(root: Path) -> str:
 
 
 def parse(text: str, python: str) -> Unit:
-    """Environment=, CacheDirectory=, ExecStartPre= and ExecStart= of slot `a`, with `python` for the node's."""
+    """Environment= and ExecStart= of slot `a`, with `python` for the node's."""
     lines = text.replace("%i", SLOT).splitlines()
-    pairs = [line.partition("=")[::2] for line in lines if re.match(r"(Environment|CacheDirectory|Exec\w+)=", line)]
+    pairs = [line.partition("=")[::2] for line in lines if re.match(r"(Environment|ExecStart)=", line)]
     env = dict(word.split("=", 1) for key, value in pairs if key == "Environment" for word in shlex.split(value))
-    for key, value in pairs:
-        if key == "CacheDirectory":  # systemd makes it, and tells where
-            env["CACHE_DIRECTORY"] = f"/var/cache/{value}"
-
-    def commands(key: str) -> Iterable[list[str]]:
-        for name, value in pairs:
-            if name == key:
-                words = shlex.split(value.lstrip("-"))
-                yield [python if word == "/usr/bin/python3" else word for word in words]
-
-    return Unit(env=env, before=list(commands("ExecStartPre")), command=next(iter(commands("ExecStart"))))
+    command = next(value for key, value in pairs if key == "ExecStart")
+    return Unit(env=env, command=[python if word == "/usr/bin/python3" else word for word in shlex.split(command)])
 
 
 def release_digest() -> str:
@@ -89,7 +79,19 @@ def expected(model: Path) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def deploy(root: Path, model: Path) -> None:
+def convert(models: Path, model: Path) -> dict[str, Any]:
+    """The manifest's decision about the model, and its compiled form among the models, as a deployment has them."""
+    argv: list[str | Path] = [sys.executable, "-m", "app.convert", model]
+    done = run(argv, env={"PYTHONPATH": str(CHECKOUT)}, timeout_seconds=PREPARE_SECONDS)
+    found = json.loads(done.stdout.splitlines()[-1])
+    if content := found.pop("model"):
+        found["digest"] = canonical.sha256(content.encode())
+        (models / found["digest"]).mkdir()
+        (models / found["digest"] / compiling.FILE).write_bytes(base64.b64decode(content))
+    return compiling.entry(found)
+
+
+def deploy(root: Path, model: Path, *, compiled: bool) -> None:
     """What slipway-activate leaves for a slot: the model under its digest, the manifest, and the release's files."""
     digest = canonical.sha256(str(model).encode())
     paths = {name: Path(path) for name, path in moved(root)["paths"].items()}
@@ -106,6 +108,7 @@ def deploy(root: Path, model: Path) -> None:
         "digest": digest,
         "default": True,
         "expected": expected(model),
+        **(convert(paths["models"], model) if compiled else {}),
     }
     manifest = {"schema": 1, "release": release_digest(), "models": [entry]}
     (slot / "deployment.json").write_bytes(canonical.json_bytes(manifest))
@@ -113,7 +116,7 @@ def deploy(root: Path, model: Path) -> None:
 
 def start(place: Place, *, compiled: bool) -> Start:
     root = place.folder
-    deploy(root, place.model)
+    deploy(root, place.model, compiled=compiled)
     unit = parse(rendered(root), sys.executable)
     env = {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
@@ -122,12 +125,7 @@ def start(place: Place, *, compiled: bool) -> Start:
         "SLIPWAY_WORKERS": str(place.workers),
     }
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # a release brings its byte code along, the `.venv` gets it from a start
-    if "CACHE_DIRECTORY" in env:
-        env["CACHE_DIRECTORY"] = f"{root}{env['CACHE_DIRECTORY']}"
-        Path(env["CACHE_DIRECTORY"]).mkdir(parents=True)
     cwd = Path(f"{root}{contract.PATHS.slots}") / SLOT
-    for command in unit.before if compiled else []:
-        run(command, env=env, cwd=cwd, timeout_seconds=PREPARE_SECONDS)
     place.socket.symlink_to(Path(f"{root}{contract.PATHS.run}") / f"{SLOT}.sock")
     return Start(argv=unit.command, cwd=cwd, env=env)
 
@@ -142,9 +140,12 @@ def compiled(place: Place) -> Start:
 
 def decided(folder: Path) -> str:
     """Why the compiled row serves natively after all; empty when it does not."""
-    for path in folder.rglob("decision.json"):
-        found = json.loads(path.read_text())
-        return "" if found["decision"] == "compiled" else f"served natively: {found['reason']}"
+    for path in folder.rglob("deployment.json"):
+        (model,) = json.loads(path.read_text())["models"]
+        if "compiled" in model:
+            return ""
+        if "native" in model:
+            return f"served natively: {model['native']['reason']}"
     return "served natively: nothing was decided"
 
 
@@ -155,7 +156,7 @@ def echo(place: Place) -> Start:
 
 
 def compiles() -> bool:
-    return (CHECKOUT / "app/compile.py").exists()
+    return (CHECKOUT / "app/convert.py").exists()
 
 
 def servers() -> list[Server]:

@@ -6,10 +6,11 @@ import json
 import signal
 import socket
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import until
 
 
 class _Connection(http.client.HTTPConnection):
@@ -45,15 +46,14 @@ class Server:
             connection.close()
         return answer.status, json.loads(content.strip() or "null"), answer.headers
 
-    def wait_ready(self, seconds: float = 60) -> float:
-        started = time.monotonic()
-        while time.monotonic() - started < seconds:
+    def wait_ready(self, seconds: float = 60, path: str = "/readyz") -> None:
+        def ready() -> bool:
             assert self.process.poll() is None, self.log.read_text()
             with contextlib.suppress(OSError):
-                if self.ask("GET", "/readyz")[0] == 200:
-                    return time.monotonic() - started
-            time.sleep(0.05)
-        raise AssertionError(self.log.read_text())
+                return bool(self.ask("GET", path)[0] == 200)
+            return False
+
+        until(ready, lambda: f"it is ready\n{self.log.read_text()}", seconds)
 
     def lines(self) -> list[Any]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]

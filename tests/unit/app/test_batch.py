@@ -10,7 +10,7 @@ import pandas
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mlflow.models.signature import ModelSignature
+from mlflow.models.signature import ModelSignature, infer_signature
 from mlflow.types import ColSpec, Schema
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
@@ -20,11 +20,13 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from app.core import batch, inputs, plain
 from app.core.batch import Call, Timings
+from app.core.compiled import Compiled
 from app.core.deployment import Expected, ModelVersion
 from app.core.errors import ServingError
 from app.core.lane import Lane, open_lane
 from app.core.model import LoadedModel, answer, load, render
 from app.core.pace import Pace
+from app.core.scorer import Native
 
 from .conftest import digest
 
@@ -270,3 +272,31 @@ def test_one_predict_during_which_the_machine_stood_still_says_little_of_the_mod
     for _ in range(10):
         pace.saw(1, 5.0)
     assert pace.seconds(1, 1) > 2.0, "but a model that has become slow is believed"
+
+
+class Leaning(Compiled):
+    """Compiled as some are: the last digits of a row's answer depend on how many rows there are."""
+
+    def __init__(self, original: Native) -> None:
+        self.original, self.row_wise = original, original.row_wise
+        self.takes_matrix = self.takes_columns = False
+
+    def predict(self, data: Any, params: Any = None) -> Any:
+        return self.original.predict(data, params) * (1 + 1e-7 * len(data))
+
+
+def test_a_compiled_model_that_no_batch_may_hold_gives_way_to_its_original(tmp_path: Path) -> None:
+    frame = FRAME[["amount", "extra"]]
+    model = RandomForestRegressor(3, random_state=0).fit(frame, frame["amount"])
+    signature = infer_signature(frame, model.predict(frame))
+    mlflow.sklearn.save_model(
+        model, tmp_path / "model", signature=signature, pip_requirements=[], serialization_format="cloudpickle"
+    )
+    loaded = _loaded(tmp_path / "model", "forest", {"dataframe_records": frame.to_dict("records")})
+    original = loaded.scorer
+    assert isinstance(original, Native)
+    loaded.scorer = Leaning(original)
+    lane = open_lane(loaded, _run)
+    assert lane.row_wise
+    assert vars(loaded)["scorer"] is original
+    assert "rows beside it" in original.decision.reason

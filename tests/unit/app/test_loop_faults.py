@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import until
+
 from .conftest import Start
 from .process import Server
 from .wire import Wire, get, post
@@ -88,8 +90,7 @@ def test_a_stop_under_load_loses_no_request(start: Start) -> None:
     server = start("diabetes")
     server.wait_ready()
     load = Load(server, ROW, clients=12)
-    while load.statuses[200] < 100:
-        time.sleep(0.05)
+    until(lambda: load.statuses[200] >= 100, "a hundred answers")
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(30) == 0
     load.end()
@@ -103,11 +104,8 @@ def test_workers_that_are_replaced_under_load_lose_no_request(start: Start) -> N
     before = _workers(server)
     load = Load(server, ROW, clients=8)
     server.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 120
-    while _workers(server) & before and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: not _workers(server) & before, "every worker is another")
     load.end()
-    assert not _workers(server) & before
     assert load.lost == []
     assert set(load.statuses) == {200}
     assert server.stop() == 0
@@ -117,17 +115,18 @@ def test_a_killed_worker_costs_only_what_it_held_and_another_takes_its_place(sta
     server = start("diabetes")
     server.wait_ready()
     load = Load(server, ROW, clients=8)
-    while load.statuses[200] < 50:
-        time.sleep(0.05)
+    until(lambda: load.statuses[200] >= 50, "fifty answers")
     victim, *_ = before = sorted(_workers(server))
     os.kill(victim, signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while (now := _workers(server)) <= set(before) and time.monotonic() < deadline:
+
+    def replaced() -> set[int]:
         assert Server.ask(server, "GET", "/readyz")[0] == 200
-        time.sleep(0.1)
+        now = _workers(server)
+        return now if not now <= set(before) else set()
+
+    now = until(replaced, "another worker", 60)
     count = load.statuses[200]
-    while load.statuses[200] < count + 100:
-        time.sleep(0.05)
+    until(lambda: load.statuses[200] >= count + 100, "a hundred answers more")
     load.end()
     assert victim not in now
     assert len(load.lost) <= 8, "one per connection at most"
@@ -195,8 +194,7 @@ def test_more_load_than_there_is_time_for_is_refused_at_once_and_the_rest_waits_
     for _ in range(5):  # the worker learns how slow the model is
         assert server.ask("POST", "/predict", {"seconds": seconds})[0] == 200
     load = Load(server, {"seconds": seconds}, clients=60)
-    while load.statuses[200] < 60:
-        time.sleep(0.05)
+    until(lambda: load.statuses[200] >= 60, "sixty answers")
     refused = Wire(server.socket)
     refusals = []
     for _ in range(50):

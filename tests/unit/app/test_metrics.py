@@ -5,15 +5,20 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from tests.waiting import until
+
 from .conftest import RELEASE, Serve, Start
 from .process import Server
+
+T = TypeVar("T")
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -105,14 +110,19 @@ def test_unknown_paths_make_no_series_of_their_own(serve: Serve) -> None:
     assert len(scrape(client)) == before
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def eventually(condition: Callable[[], T | None], what: str) -> T:
+    """Asks again, too, when a worker has just gone with its connections."""
+
+    def asked() -> T | None:
         with contextlib.suppress(OSError):
-            if found := condition():
-                return found
-        time.sleep(0.05)
-    raise AssertionError("it did not come true")
+            return condition()
+        return None
+
+    return until(asked, what, 60)
+
+
+def counted(server: Server, sent: int) -> bool:
+    return value(metrics_of(server), "slipway_requests_total", protocol="predict") == sent
 
 
 def metrics_of(server: Server) -> Samples:
@@ -147,12 +157,12 @@ def test_counters_never_go_back_while_workers_are_killed_and_the_server_restarts
             after = counters(metrics_of(server))
             assert all(after[key] >= number for key, number in before.items())
             before = after
-        eventually(lambda: value(metrics_of(server), "slipway_requests_total", protocol="predict") == sent)  # noqa: B023
+        eventually(partial(counted, server, sent), "all are counted")
         before = counters(metrics_of(server))
         victim = versions(server)[0]["pid"]
         os.kill(victim, signal.SIGKILL)
-        eventually(lambda: len(alive(server)) == 2 and victim not in alive(server))  # noqa: B023
-        eventually(lambda: all(worker["ready"] for worker in versions(server)))
+        eventually(lambda: len(alive(server)) == 2 and victim not in alive(server), "another worker")  # noqa: B023
+        eventually(lambda: all(worker["ready"] for worker in versions(server)), "all are ready")
         after = counters(metrics_of(server))
         assert all(after[key] >= number for key, number in before.items())
         assert value(after, "slipway_requests_total", protocol="predict") == sent

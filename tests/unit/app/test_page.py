@@ -19,7 +19,7 @@ from app.http import page, page_form
 from app.http.factory import create_app
 
 from .conftest import Deploy, Serve, digest
-from .html import Element, read
+from .elements import Element, read
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 HARM = "\"'><script>alert(1)</script>&"

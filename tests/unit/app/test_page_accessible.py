@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app.http.page import STYLE
 
 from .conftest import Serve
-from .html import Element
+from .elements import Element
 from .test_page import changed, filled, visit
 
 __all__ = ["changed"]

@@ -1,6 +1,7 @@
 """The short path of a plain prediction cannot be told from the long one: same frame, same answer, same headers."""
 
 import asyncio
+import gc
 import http.client
 import json
 import socket
@@ -21,6 +22,7 @@ from mlflow.types import ColSpec, Schema
 
 from app.core import inputs, plain
 from app.core import rows as predict_rows
+from app.core.batch import Call
 from app.core.errors import ServingError
 from app.core.plain import Layout, Table
 from app.core.serving import Serving
@@ -28,8 +30,9 @@ from app.http.factory import create_app
 from app.loop.connection import Connection
 from app.loop.limits import Limits
 from app.loop.message import Request
-from app.loop.short import Short
+from app.loop.short import Pending, Short
 from app.loop.site import Site
+from tests.waiting import until
 
 from .conftest import Deploy
 
@@ -288,16 +291,42 @@ def test_a_text_pipeline_and_a_model_of_foreign_code_answer_alike_on_both_paths(
     assert server.taken == [True] * 4  # type: ignore[attr-defined]
 
 
+def test_a_classifiers_labels_and_probabilities_need_no_flask(loop: Callable[..., LoopServer]) -> None:
+    server = loop("iris")
+    headers = {"Content-Type": "application/json", "X-Request-Id": "r-1"}
+    rows = [[5.1, 3.5, 1.4, 0.2], [6.0, 2.5, 4.5, 1.5]]
+    record = dict(zip(IRIS, rows[0], strict=True))
+    for path, body in (("/predict", rows), ("/predict", record), ("/predict/iris", rows[:1])):
+        content = json.dumps(body).encode()
+        by_loop, by_flask = server.by_loop(path, content, headers), server.by_flask(path, content, headers)
+        assert by_loop == by_flask
+        assert {"predictions", "classes", "probabilities"} == json.loads(by_loop[1]).keys()
+    assert server.taken == [True] * 3  # type: ignore[attr-defined]
+
+
+def test_a_prediction_leaves_nothing_for_the_garbage_collector(loop: Callable[..., LoopServer]) -> None:
+    server = loop("iris")
+    content = json.dumps([[5.1, 3.5, 1.4, 0.2]]).encode()
+    headers = {"Content-Type": "application/json"}
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(5):
+            assert server.by_loop("/predict", content, headers)[0] == 200
+        gc.collect()
+        found = [type(each).__name__ for each in gc.garbage if isinstance(each, Request | Call | Pending | Table)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert server.taken == [True] * 5  # type: ignore[attr-defined]
+    assert len(found) == 0
+
+
 def test_both_paths_write_the_same_line_in_the_log(
     loop: Callable[..., LoopServer], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[dict[str, Any]] = []
-
-    def keep(line: dict[str, Any]) -> bytes:
-        lines.append(line)
-        return json.dumps(line).encode()
-
-    monkeypatch.setattr("app.loop.journal.orjson.dumps", keep)
+    monkeypatch.setattr("app.loop.journal.write", lambda written: lines.extend(map(json.loads, written)))
     server = loop("diabetes")
     headers = {"Content-Type": "application/json", "X-Request-Id": "r-1"}
     row = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), 0.0)
@@ -307,6 +336,7 @@ def test_both_paths_write_the_same_line_in_the_log(
         server.by_flask("/predict", content, headers)
     assert server.taken == [True]  # type: ignore[attr-defined]
     [theirs] = [vars(record) for record in caplog.records if record.name == "app.access"]
+    until(lambda: lines, "the loop wrote its line")
     [ours] = lines
     own = {"time", "level", "logger", "message", "pid"}
     timings = {"total_ms", "parse_ms", "queue_ms", "predict_ms"}

@@ -15,6 +15,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 from contract import HEADERS
+from tests.waiting import until
 
 from .conftest import CHECKOUT, Start, digest
 
@@ -100,14 +101,14 @@ def test_health_is_answered_while_a_predict_runs(start: Start) -> None:
 
 def test_a_model_that_fails_its_example_leaves_the_server_up_not_ready_and_saying_why(start: Start) -> None:
     server = start("iris", expected={"predictions": [2, 2, 2]})
-    deadline = time.monotonic() + 60
-    checks: list[Any] = []
-    while time.monotonic() < deadline and not any(check["status"] == "failed" for check in checks):
+
+    def failed() -> Any:
         with contextlib.suppress(OSError):
             status, body, _ = server.ask("GET", "/readyz")
             assert status == 503
-            checks = body["checks"]
-        time.sleep(0.1)
+            return body["checks"] if any(check["status"] == "failed" for check in body["checks"]) else None
+
+    checks = until(failed, "a check has failed", 60)
     assert checks[0]["check"] == "model iris/3"
     assert checks[0]["message"] == "it answers its example wrongly: answer.predictions[0] is 0, expected 2 within 1e-06"
     assert [line for line in server.lines() if line["level"] == "error" and "not ready" in line["message"]]

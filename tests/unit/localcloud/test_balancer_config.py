@@ -132,5 +132,6 @@ def test_when_the_delay_is_over_what_still_runs_is_cut_off() -> None:
 
 
 def test_the_state_of_servers_is_read_from_haproxys_table() -> None:
-    table = "# pxname,svname,scur,status,check_status,check_code,addr,\ng,i-0a:8080,2,UP,* L7OK,200,10.0.1.11:8080,\n"
+    table = "# pxname,svname,type,scur,status,check_status,check_code,addr,\n"
+    table += "g,i-0a:8080,2,2,UP,* L7OK,200,10.0.1.11:8080,\ng,BACKEND,1,2,UP,,,,\n"
     assert parse(table) == [Row("g", "i-0a:8080", "10.0.1.11:8080", "UP", "L7OK", "200", 2)]

@@ -1,5 +1,6 @@
 """EC2 Auto Scaling."""
 
 from localcloud.provider.types.autoscaling.group import Group
+from localcloud.provider.types.autoscaling.policy import Policy
 
-RESOURCES = (Group,)
+RESOURCES = (Group, Policy)

@@ -1,0 +1,58 @@
+"""Rows in which an operator ships code: a good release, one whose server does not start, an Nginx that is not valid."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.gameday.day import Day
+from tests.gameday.rows import row
+
+NGINX = "cloud-init/files/etc/nginx/slipway/model-server.conf.j2"
+
+
+@contextmanager
+def changed(day: Day, file: str, more: str) -> Iterator[None]:
+    """A file of the game day's own copy of the checkout, with something at its end."""
+    place = day.live.checkout / file
+    before = place.read_text()
+    place.write_text(before + more)
+    try:
+        yield
+    finally:
+        place.write_text(before)
+
+
+def release(day: Day) -> str:
+    """Builds and uploads the copy's release; its digest."""
+    return day.live.run("python3", "-m", "ops", "release").stdout.split()[-1]
+
+
+@row()
+def good_release(day: Day) -> None:
+    """A good release."""
+    with changed(day, "app/__init__.py", "\n# another release\n"):
+        digest = release(day)
+    day.playbook("deploy.yml", "-e", f"release={digest}")
+    day.settled()
+    assert day.manifest()["release"] == digest
+
+
+@row()
+def release_that_does_not_start(day: Day) -> None:
+    """A release whose server does not start."""
+    before = day.pointer
+    with changed(day, "app/gunicorn_config.py", '\nraise RuntimeError("this server does not start")\n'):
+        digest = release(day)
+    refused = day.playbook("deploy.yml", "-e", f"release={digest}", check=False)
+    assert not refused.ok
+    assert "does not start" in refused.stdout + refused.stderr
+    assert day.settled() == before
+
+
+@row()
+def invalid_nginx(day: Day) -> None:
+    """A configuration of Nginx that is not valid."""
+    with changed(day, NGINX, "\nserver { this is not a directive }\n"):
+        refused = day.playbook("site.yml", check=False)
+        assert not refused.ok
+    day.playbook("site.yml")
+    day.settled()

@@ -1,0 +1,38 @@
+"""How the operator's verbs call what does the work."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ops.verbs import rollouts
+from tests.unit.documents import ROOT
+
+
+def test_a_playbook_is_given_its_variables_as_json() -> None:
+    name, playbook, flag, given = rollouts.command(
+        "deploy.yml", {"deployment": "3f2a9c1b7d20", "reason": "Ada's 'why'"}
+    )
+    assert Path(name).name == "ansible-playbook"
+    assert (playbook, flag) == ("playbooks/deploy.yml", "-e")
+    assert json.loads(given) == {"deployment": "3f2a9c1b7d20", "reason": "Ada's 'why'"}
+    assert rollouts.command("rollback.yml", {})[1:] == ["playbooks/rollback.yml"]
+
+
+def test_ansible_finds_this_python_and_its_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANSIBLE_CONFIG", raising=False)
+    given = rollouts.environment()
+    assert Path(given["ANSIBLE_CONFIG"]).is_file()
+    assert Path(given["PATH"].split(os.pathsep)[0], "python3").exists()
+
+
+def test_the_command_works_from_any_folder_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "ops").mkdir()
+    (tmp_path / "ops" / "__init__.py").write_text("raise SystemExit('the wrong ops')")
+    link = tmp_path / "slipway"
+    link.symlink_to(ROOT / "ops" / "bin" / "slipway")
+    done = subprocess.run([link, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: slipway" in done.stdout

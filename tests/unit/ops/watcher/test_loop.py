@@ -1,0 +1,313 @@
+"""The watcher's looks at a world that is made up: MLflow, a fleet, and rollouts that end as the test says."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from ops.errors import UserError
+from ops.rollout.history import Outcome, Record
+from ops.watcher.book import Page, parse, rendered
+from ops.watcher.children import UNREACHABLE, Made, Rolled, TroubleError
+from ops.watcher.loop import TRIES, Watcher
+from ops.watcher.registry import MissingError, UnreachableError
+from ops.watcher.wish import Served, Status
+
+LONG = 100.0
+
+
+class Killed(BaseException):
+    """The watcher ends here, as by SIGKILL."""
+
+
+@dataclass
+class World:
+    """`outcomes` are how the next rollouts end; after them all go well. `now` is the clock's."""
+
+    aliases: dict[str, str] = field(default_factory=dict)
+    now: float = 0.0
+    fleet: Served = field(default_factory=lambda: Served("d0", "r1", {}))
+    outcomes: list[Any] = field(default_factory=list)
+    refusals: list[Made] = field(default_factory=list)
+    down: UserError | None = None
+    pause: str = ""
+    lock: str = ""
+    book: dict[str, Any] = field(default_factory=lambda: rendered(Page()))
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    history: list[Record] = field(default_factory=list)
+    made: list[list[str]] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
+    fetched: int = 0
+
+    def wanted(self) -> dict[str, str]:
+        if self.down:
+            raise self.down
+        return dict(self.aliases)
+
+    def served(self) -> Served:
+        return self.fleet
+
+    def tag(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        if f"{name}/{version}" in self.missing:
+            raise MissingError("gone")
+        self.tags[f"{name}/{version}"] = dict(tags)
+        self.statuses.append(f"{name}/{version} {tags['slipway.status']}")
+
+    def read(self) -> Page:
+        return parse(self.book)
+
+    def write(self, page: Page) -> None:
+        self.book = rendered(page)
+
+    def paused(self) -> str:
+        return self.pause
+
+    def locked(self) -> str:
+        return self.lock
+
+    def rollouts(self) -> Iterable[Record]:
+        return reversed(self.history)
+
+    def make(self, models: list[str]) -> Made:
+        self.made.append(models)
+        if self.refusals:
+            return self.refusals.pop(0)
+        return Made(f"d{len(self.made)}")
+
+    def roll(self, deployment: str, reason: str) -> Rolled:
+        outcome = self.outcomes.pop(0) if self.outcomes else Outcome.DONE
+        if isinstance(outcome, Rolled):
+            return outcome
+        if outcome is Killed:
+            raise Killed
+        return self.ended(deployment, outcome)
+
+    def ended(self, deployment: str, outcome: Outcome) -> Rolled:
+        self.history.append(record(len(self.history), deployment, outcome))
+        if outcome is not Outcome.DONE:
+            return Rolled(2, "fatal: a task failed")
+        models = dict(label.split("/") for label in self.made[-1])
+        self.fleet = Served(deployment, self.fleet.release, models, next(iter(models)))
+        return Rolled(0, "")
+
+    def prefetch(self) -> None:
+        self.fetched += 1
+
+    def status(self, label: str) -> str:
+        return self.tags[label]["slipway.status"]
+
+
+def record(number: int, deployment: str, outcome: Outcome) -> Record:
+    return Record(
+        rollout=f"2026010{number}T000000Z-{deployment}",
+        deployment=deployment,
+        previous="d0",
+        by="watcher",
+        reason="",
+        started="",
+        seconds=1.0,
+        outcome=outcome,
+        why="" if outcome is Outcome.DONE else "the canary failed its requests",
+    )
+
+
+def watching(world: World) -> Watcher:
+    return Watcher(world, clock=lambda: world.now)
+
+
+def looks(watcher: Watcher, world: World, seconds: float = LONG) -> None:
+    """As many looks as the watcher takes in that time."""
+    end = world.now + seconds
+    while world.now < end:
+        watcher.turn()
+        world.now += 2.0
+
+
+def test_a_moved_alias_is_made_rolled_and_tagged() -> None:
+    world = World({"a": "1"})
+    watcher = watching(world)
+    looks(watcher, world)
+    world.aliases = {"a": "2"}
+    looks(watcher, world)
+    assert world.made == [["a/1"], ["a/2"]]
+    assert world.fleet.models == {"a": "2"}
+    assert world.tags["a/2"] == {"slipway.status": "deployed", "slipway.deployment": "d2", "slipway.reason": ""}
+    assert world.status("a/1") == "retired"
+    assert "a/2 rolling" in world.statuses
+
+
+def test_a_removed_alias_retires_its_model_and_the_last_one_is_kept() -> None:
+    world = World({"a": "1", "b": "1"})
+    watcher = watching(world)
+    looks(watcher, world)
+    world.aliases = {"a": "1"}
+    looks(watcher, world)
+    assert world.fleet.models == {"a": "1"}
+    assert world.status("b/1") == "retired"
+    world.aliases = {}
+    looks(watcher, world)
+    assert world.fleet.models == {"a": "1"}
+    assert len(world.made) == 2
+
+
+def test_what_is_served_already_needs_no_rollout() -> None:
+    world = World({"a": "1"}, fleet=Served("d7", "r1", {"a": "1"}, "a"))
+    looks(watching(world), world)
+    assert world.made == []
+    assert world.status("a/1") == "deployed"
+    assert world.fetched == 1
+
+
+def test_a_model_that_is_refused_says_why_and_is_not_tried_again_after_a_restart() -> None:
+    world = World({"a": "1"}, refusals=[Made("", "model a/1 gives no answer: it does not load", "a")])
+    looks(watching(world), world)
+    looks(watching(world), world)
+    assert len(world.made) == 1
+    assert world.status("a/1") == "refused"
+    assert "it does not load" in world.tags["a/1"]["slipway.reason"]
+
+
+def test_the_model_to_blame_is_refused_and_the_other_is_delivered() -> None:
+    world = World({"a": "1", "b": "1"}, refusals=[Made("", "model b/1 gives no answer", "b")])
+    looks(watching(world), world)
+    assert world.made == [["a/1", "b/1"], ["a/1"]]
+    assert (world.status("a/1"), world.status("b/1")) == ("deployed", "refused")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (Outcome.REFUSED, Status.REFUSED),
+        (Outcome.REVERTED, Status.ROLLED_BACK),
+        (Outcome.RETURNED, Status.ROLLED_BACK),
+    ],
+)
+def test_a_rollout_that_went_back_is_told_and_not_begun_again(outcome: Outcome, status: Status) -> None:
+    world = World({"a": "1"}, outcomes=[outcome])
+    looks(watching(world), world)
+    looks(watching(world), world)
+    assert len(world.made) == 1
+    assert world.status("a/1") == status
+    assert world.tags["a/1"]["slipway.reason"] == "the canary failed its requests"
+
+
+def test_a_rollout_that_did_not_begin_is_tried_again() -> None:
+    world = World({"a": "1"}, outcomes=[Rolled(2, "a rollout is under way")])
+    looks(watching(world), world)
+    assert len(world.made) == 2
+    assert world.status("a/1") == "deployed"
+
+
+def test_nodes_that_cannot_be_reached_are_not_held_against_the_model_at_once() -> None:
+    world = World({"a": "1"}, outcomes=[Rolled(UNREACHABLE, "UNREACHABLE!")])
+    looks(watching(world), world)
+    assert world.status("a/1") == "deployed"
+
+
+def test_what_fails_again_and_again_is_refused_in_the_end() -> None:
+    world = World({"a": "1"}, outcomes=[Rolled(UNREACHABLE, "UNREACHABLE!")] * 10)
+    looks(watching(world), world, 600)
+    assert len(world.made) == TRIES
+    assert world.tags["a/1"]["slipway.reason"] == "UNREACHABLE!"
+
+
+def test_trouble_in_making_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World({"a": "1"})
+    answers: list[Exception | None] = [TroubleError("no space left on device"), None]
+    make = world.make
+
+    def made(models: list[str]) -> Made:
+        if error := answers.pop(0):
+            raise error
+        return make(models)
+
+    monkeypatch.setattr(world, "make", made)
+    looks(watching(world), world)
+    assert world.status("a/1") == "deployed"
+
+
+def test_an_alias_that_goes_back_and_forth_ends_on_the_last_without_a_storm() -> None:
+    world = World({"a": "1"}, fleet=Served("d0", "r1", {"a": "1"}, "a"))
+    watcher = watching(world)
+    looks(watcher, world)
+    for turn in range(10):
+        world.aliases = {"a": "2" if turn % 2 == 0 else "1"}
+        looks(watcher, world, 6)
+    world.aliases = {"a": "2"}
+    looks(watcher, world)
+    assert world.fleet.models == {"a": "2"}
+    assert len(world.made) <= 4
+
+
+def test_while_paused_or_locked_nothing_is_begun() -> None:
+    world = World({"a": "1"}, pause="following is paused")
+    watcher = watching(world)
+    looks(watcher, world)
+    assert world.made == []
+    world.pause, world.lock = "", "a rollout is under way"
+    looks(watcher, world)
+    assert world.made == []
+    world.lock = ""
+    looks(watcher, world)
+    assert world.fleet.models == {"a": "1"}
+
+
+def test_what_is_down_is_said_once_and_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World({"a": "1"}, down=UnreachableError("MLflow does not answer"))
+    watcher = watching(world)
+    looks(watcher, world, 300)
+    assert capsys.readouterr().out.count("MLflow does not answer") == 1
+    world.down = None
+    looks(watcher, world)
+    assert world.fleet.models == {"a": "1"}
+    assert '"event": "going on"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("outcome", "status"), [(Outcome.DONE, "deployed"), (Outcome.REVERTED, "rolled-back")])
+def test_a_watcher_that_was_killed_finds_out_how_its_rollout_ended(outcome: Outcome, status: str) -> None:
+    world = World({"a": "1"}, outcomes=[Killed])
+    with pytest.raises(Killed):
+        looks(watching(world), world)
+    world.lock = "a rollout is under way"
+    successor = watching(world)
+    looks(successor, world)
+    assert len(world.made) == 1
+    world.ended("d1", outcome)
+    world.lock = ""
+    looks(successor, world)
+    assert len(world.made) == 1
+    assert world.status("a/1") == status
+
+
+def test_a_rollout_that_died_with_the_watcher_is_begun_again() -> None:
+    world = World({"a": "1"}, outcomes=[Killed])
+    with pytest.raises(Killed):
+        looks(watching(world), world)
+    looks(watching(world), world)
+    assert len(world.made) == 2
+    assert world.status("a/1") == "deployed"
+
+
+def test_a_persons_rollback_stands_and_is_told() -> None:
+    world = World({"a": "2"}, fleet=Served("d2", "r1", {"a": "2"}, "a"))
+    watcher = watching(world)
+    looks(watcher, world)
+    world.fleet = Served("d1", "r1", {"a": "1"}, "a")
+    looks(watcher, world)
+    looks(watching(world), world)
+    assert world.made == []
+    assert (world.status("a/1"), world.status("a/2")) == ("deployed", "rolled-back")
+
+
+def test_the_default_stays_what_it_is() -> None:
+    world = World({"a": "1", "b": "2"}, fleet=Served("d0", "r1", {"b": "1"}, "b"))
+    looks(watching(world), world)
+    assert world.made == [["b/2", "a/1"]]
+
+
+def test_a_version_that_was_deleted_is_no_trouble() -> None:
+    world = World({"a": "2"}, fleet=Served("d0", "r1", {"a": "1"}, "a"), missing={"a/1"})
+    looks(watching(world), world)
+    assert world.fleet.models == {"a": "2"}
