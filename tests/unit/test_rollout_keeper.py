@@ -100,6 +100,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Any:
     cloud = Cloud()
     for module in ("lock", "history", "ending", "begin"):
         monkeypatch.setattr(f"ops.rollout.{module}.Objects", lambda at: at.bucket)
+    monkeypatch.setattr("ops.metrics.rollout_returned", lambda at: None)
     monkeypatch.setattr(keeper, "FENCE_SECONDS", 0.0)
     monkeypatch.setattr(keeper, "RENEWAL_SECONDS", 0.05)
     return cloud
