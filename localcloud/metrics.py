@@ -9,8 +9,9 @@ import os
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
+
+from moto.core.utils import utcnow
 
 VARIABLE = "SLIPWAY_LOCAL_MINUTE"
 DEFAULT_MINUTE_SECONDS = 4.0
@@ -100,6 +101,6 @@ def _datum(name: str, value: float, dimensions: dict[str, str]) -> dict[str, Any
     return {
         "MetricName": name,
         "Value": value,
-        "Timestamp": datetime.now(UTC),
+        "Timestamp": utcnow(),
         "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],
     }
