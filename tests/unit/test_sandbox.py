@@ -30,7 +30,12 @@ def path(tmp_path: Path) -> Iterator[str]:
                 except OSError:
                     return
                 with connection:
-                    subprocess.run(["/usr/bin/python3", str(SCRIPT)], stdin=connection, stdout=connection, check=False)
+                    subprocess.run(
+                        ["/usr/bin/python3", str(SCRIPT)],
+                        stdin=connection.fileno(),
+                        stdout=connection.fileno(),
+                        check=False,
+                    )
 
         threading.Thread(target=serve, daemon=True).start()
         yield str(place)
