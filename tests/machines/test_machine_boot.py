@@ -83,7 +83,10 @@ class Stage:
         return file.read_text(errors="replace") if file and file.exists() else ""
 
     def until_booted(self) -> None:
-        self.until(lambda: self.inside("cloud-init", "status").stdout.strip() == "status: done", "cloud-init is done")
+        self.until(lambda: self.init is not None and self._is_done(), "cloud-init is done")
+
+    def _is_done(self) -> bool:
+        return self.inside("cloud-init", "status").stdout.strip() == "status: done"
 
     @property
     def init(self) -> int | None:
