@@ -61,11 +61,11 @@ def _loaded(folder: Path, name: str, example: Any) -> LoadedModel:
         version="1",
         run_id=None,
         source=None,
-        digest=digest(name),
+        digest=folder.name,
         default=True,
         expected=Expected(input=example, output=None, tolerance=1e-6),
     )
-    return load(version, folder)
+    return load(version, folder.parent)
 
 
 def _run(work: Any) -> Any:
