@@ -241,4 +241,4 @@ def test_metrics_are_put_into_the_namespace_that_is_granted_and_no_other(api: Lo
     node = api.as_node("cloudwatch", api.role({"Version": "2012-10-17", "Statement": [statement]}))
     data = [{"MetricName": METRICS.rollouts_returned, "Value": 1.0}]
     node.put_metric_data(Namespace=METRICS.namespace, MetricData=data)
-    assert refusal(node.put_metric_data, Namespace="Other", MetricData=data) == "AccessDenied"
+    assert refusal(node.put_metric_data, Namespace="Other", MetricData=data).startswith("AccessDenied")
