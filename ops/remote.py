@@ -39,11 +39,12 @@ class Answer:
 
 def command(node: Node, access: Access, words: Sequence[str]) -> list[str]:
     """The ssh command that runs `words` as root on the node."""
-    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}", "-o", "LogLevel=ERROR"]
+    wanted = ("BatchMode=yes", f"ConnectTimeout={CONNECT_SECONDS}", "ServerAliveInterval=5", "LogLevel=ERROR")
+    options = [word for option in wanted for word in ("-o", option)]
     key = ["-i", str(access.key)] if access.key else []
     return [
         *("ssh", *shlex.split(ssh_arguments(node, access)), *options, *key),
-        *(f"{USER}@{node.id}", "--", shlex.join(["sudo", "--", *words])),
+        *(f"{USER}@{node.id}", "--", shlex.join(["sudo", "--non-interactive", "--", *words])),
     ]
 
 

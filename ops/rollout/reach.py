@@ -4,7 +4,6 @@ Reaches nodes as the inventory does: the same addresses, the same pinned host ke
 """
 
 import json
-import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +13,9 @@ from typing import Any
 import boto3
 
 from contract import ACTIVATE_EXIT, PATHS
-from ops import hostkeys
+from ops import hostkeys, remote
 from ops.errors import UserError
-from ops.inventory import USER, Access, ssh_arguments
+from ops.inventory import Access
 from ops.nodes import Node, nodes
 from ops.run import CommandError, Result, run
 
@@ -69,10 +68,7 @@ class Fleet:
     def _on(self, node: Node, words: Sequence[str]) -> Result:
         try:
             self._pin(node)
-            argv = [
-                *ssh(node, self.access),
-                shlex.join(["sudo", "--non-interactive", f"{PATHS.bin}/slipway-activate", *words]),
-            ]
+            argv = remote.command(node, self.access, [f"{PATHS.bin}/slipway-activate", *words])
             return run(argv, check=False, timeout_seconds=SECONDS)
         except CommandError as error:
             return error.result
@@ -93,13 +89,6 @@ RUNNING = ("pending", "running")
 def current() -> Fleet:
     """The fleet of the stack that the environment names."""
     return Fleet(Access.from_environment())
-
-
-def ssh(node: Node, access: Access) -> list[str]:
-    """The command that reaches a node, as Ansible would build it."""
-    key = ["-i", str(access.key)] if access.key else []
-    options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5"]
-    return ["ssh", *options, *shlex.split(ssh_arguments(node, access)), *key, f"{USER}@{node.id}"]
 
 
 def status(answer: Result) -> dict[str, Any] | None:

@@ -33,7 +33,7 @@ def test_a_node_is_reached_as_the_inventory_says(access: Access) -> None:
     assert "StrictHostKeyChecking=yes" in argv
     assert "BatchMode=yes" in argv
     assert argv[argv.index("-i") + 1] == str(access.key)
-    assert argv[-3:] == ["admin@i-0aaa", "--", "sudo -- journalctl '--since=10 min ago'"]
+    assert argv[-3:] == ["admin@i-0aaa", "--", "sudo --non-interactive -- journalctl '--since=10 min ago'"]
 
 
 def test_all_are_asked_and_each_answers_for_itself(
