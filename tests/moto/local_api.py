@@ -79,7 +79,7 @@ class LocalApi:
             self.autoscaling.reconcile()
             self.machines.reconcile()
 
-    def turn_until(self, done: Callable[[], bool], seconds: float = 10) -> None:
+    def turn_until(self, done: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not done():
             assert time.monotonic() < deadline, "it did not come about"

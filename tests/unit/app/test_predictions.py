@@ -140,7 +140,7 @@ def test_a_model_that_answers_its_example_wrongly_is_never_ready(serve: Serve) -
 
 
 def test_a_model_that_does_not_load_is_never_ready(serve: Serve, models: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("app.core.serving.load", lambda version, folder: mlflow.pyfunc.load_model(str(folder / "no")))
+    monkeypatch.setattr("app.core.shelf.load", lambda version, folder: mlflow.pyfunc.load_model(str(folder / "no")))
     answer = _ready(serve("iris"))
     assert answer.status_code == 503
     assert "does not load" in answer.json["checks"][0]["message"]
