@@ -160,7 +160,7 @@ class Watcher:
             why = record.why if record and record.why else rolled.last_lines
             return self._troubled(page, attempt.changed, served, TroubleError(why))
         self._tries = ((), 0)
-        self._keep(page)
+        self._keep(replace(page, ledger=wish.carried_out(page.ledger, attempt.changed, served)))
         return None
 
     def _troubled(self, page: Page, changed: Mapping[str, str], served: Served, trouble: TroubleError) -> None:

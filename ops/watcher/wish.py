@@ -90,6 +90,14 @@ def observed(wanted: Mapping[str, str], served: Served, ledger: Ledger) -> dict[
     return result
 
 
+def carried_out(ledger: Ledger, changed: Mapping[str, str], served: Served) -> dict[str, Done]:
+    """The ledger after a rollout of these wishes: what is served was wished for, though the alias may be gone by now."""
+    served_now = {name: version for name, version in changed.items() if served.models.get(name) == version}
+    return dict(ledger) | {
+        name: Done(version, Status.DEPLOYED, served.deployment) for name, version in served_now.items()
+    }
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Why wishes came to nothing. `deployment` is empty when none was made."""

@@ -152,6 +152,26 @@ def test_a_removed_alias_retires_its_model_and_the_last_one_is_kept() -> None:
     assert len(world.made) == 2
 
 
+def test_an_alias_that_goes_while_its_model_is_rolled_out_retires_it_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World({"a": "1"})
+    watcher = watching(world)
+    looks(watcher, world)
+    world.aliases = {"a": "1", "b": "1"}
+    roll = world.roll
+
+    def rolled(deployment: str, reason: str) -> Rolled:
+        world.aliases = {"a": "1"}
+        return roll(deployment, reason)
+
+    monkeypatch.setattr(world, "roll", rolled)
+    looks(watcher, world)
+    assert world.made == [["a/1"], ["a/1", "b/1"], ["a/1"]]
+    assert world.fleet.models == {"a": "1"}
+    assert world.status("b/1") == "retired"
+
+
 def test_what_is_served_already_needs_no_rollout() -> None:
     world = World({"a": "1"}, fleet=Served("d7", "r1", {"a": "1"}, "a"))
     looks(watching(world), world)
