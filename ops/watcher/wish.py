@@ -91,7 +91,7 @@ def observed(wanted: Mapping[str, str], served: Served, ledger: Ledger) -> dict[
 
 
 def carried_out(ledger: Ledger, changed: Mapping[str, str], served: Served) -> dict[str, Done]:
-    """The ledger after a rollout of these wishes: what is served was wished for, though the alias may be gone by now."""
+    """The ledger after a rollout of these wishes: what is served was wished for, though the alias may be gone now."""
     served_now = {name: version for name, version in changed.items() if served.models.get(name) == version}
     return dict(ledger) | {
         name: Done(version, Status.DEPLOYED, served.deployment) for name, version in served_now.items()
