@@ -24,6 +24,7 @@ GAPS = (
     "dependencies",
     "security_rules",
     "buckets",
+    "delete_markers",
     "console",
     "instance_connect",
     "stored_values",

@@ -42,3 +42,21 @@ def test_a_parameter_keeps_its_last_hundred_versions(api: LocalApi) -> None:
 def test_a_parameters_value_has_a_size(api: LocalApi, value: str) -> None:
     call = {"Name": f"/{api.name('parameter')}", "Value": value, "Type": "String"}
     assert refusal(api.ssm.put_parameter, **call) == "ValidationException"
+
+
+def test_a_bucket_that_was_versioned_is_emptied_of_its_delete_markers_too(api: LocalApi) -> None:
+    bucket = api.name("bucket")
+    api.s3.create_bucket(Bucket=bucket)
+    api.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for name in ("deleted", "written again"):
+        api.s3.put_object(Bucket=bucket, Key=name, Body=b"1")
+        api.s3.delete_object(Bucket=bucket, Key=name)
+    api.s3.put_object(Bucket=bucket, Key="written again", Body=b"2")
+    api.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    found = api.s3.list_object_versions(Bucket=bucket)
+    every = [*found["Versions"], *found["DeleteMarkers"]]
+    doomed = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in every]
+    answer = api.s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed})
+    assert "Errors" not in answer
+    api.s3.delete_bucket(Bucket=bucket)
+    assert bucket not in [each["Name"] for each in api.s3.list_buckets()["Buckets"]]
