@@ -130,7 +130,7 @@ def perform(checks: Sequence[Check], this: host.Host, cores: int) -> list[Outcom
         started = time.monotonic()
         keep(Ended(jobs[0].name, attached(jobs[0].argv, silent=True), time.monotonic() - started, ""))
     else:
-        abreast(jobs, cores + 1, show, Progress())  # one more than cores, for machines mostly wait
+        abreast(jobs, max(cores, 2), show, Progress())  # machines mostly wait, and what waits for them counts seconds
     return list(outcomes.values())
 
 
