@@ -62,6 +62,8 @@ def environment(state: State, api_port: int, path: str) -> dict[str, str]:
         "SLIPWAY_SSH_PROXY": ssh_proxy(state),
         "SLIPWAY_OPERATOR_PUBLIC_KEY_FILE": str(slipway / "ssh" / "id_ed25519.pub"),
         "ANSIBLE_CONFIG": str(checkout / "playbooks" / "ansible.cfg"),
+        # Besides: its thread takes a variable out of the environment while requests walk through it, and one fails.
+        "MLFLOW_DISABLE_TELEMETRY": "true",
     }
 
 
