@@ -16,7 +16,7 @@ up: ## bring up the whole stack on this machine, with a trained model serving pr
 down: ## take it all down again
 	@$(SLIPWAY) down
 
-test: ## lint and the four tiers of tests, side by side; TIERS="unit program" picks some
+test: ## lint and the four tiers of tests; TIERS="unit program" picks some
 	@$(SLIPWAY) test $(TIERS)
 
 lint: ## the linters alone

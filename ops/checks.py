@@ -1,9 +1,8 @@
 """`make test`: the linters and the four tiers; all of them run, and the summary names what failed.
 
-They run side by side. The last tier boots machines and mostly waits for them, so it begins first, in two halves: what
-needs the one whole stack, and what makes a network or a node of its own. The other tiers take what those leave of the
-cores: they count nothing that a busy machine changes. The last one needs root; where that cannot be, it is skipped with
-one loud line that says why.
+Linters and the tiers that only compute run side by side. The last tier boots machines and counts what becomes of every
+request: first what makes a network or a node of its own, then what needs the one whole stack, each with the machine to
+itself. It needs root; where that cannot be, it is skipped with one loud line that says why.
 """
 
 import argparse
@@ -28,7 +27,6 @@ SCRIPT_FOLDERS = (".ci", "cloud-init", "localcloud", "playbooks", "ops")
 YAML_FILES = ("cloud-init", "contract", "playbooks", "Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
 PLAYBOOKS = ("site.yml", "deploy.yml", "rollback.yml")
 NO_TESTS_COLLECTED = 5
-LAST_IN_LINE = ("nice", "-n", "10")
 SAY_SECONDS = 60
 
 
@@ -81,7 +79,7 @@ def tier(name: str, checkout: Path) -> list[Check]:
     """`-rs` names every skipped test and why."""
     pytest = (sys.executable, "-m", "pytest", "-rs")
     if name != MACHINES:
-        return [Check(f"tests/{name}", (*LAST_IN_LINE, *pytest, f"tests/{name}"))]
+        return [Check(f"tests/{name}", (*pytest, f"tests/{name}"))]
     files = {str(file.relative_to(checkout)) for file in (checkout / "tests" / name).glob("test_*.py")}
     stack = {file for file in files if "/test_stack_" in file}
     halves = {f"tests/{name}": files - stack, f"tests/{name} stack": stack}
@@ -125,18 +123,21 @@ def perform(checks: Sequence[Check], this: host.Host, cores: int) -> list[Outcom
         keep(ended)
         print(f"\n--- {ended.name}: {verdict(ended.status)} after {ended.seconds:.0f} s\n{ended.output}", flush=True)
 
-    jobs = [Job(check.name, command(check, this)) for check in sorted(possible(checks, this), key=turn)]
+    ready = sorted(possible(checks, this), key=turn)
+    jobs = [Job(check.name, command(check, this)) for check in ready]
     if len(jobs) == 1:
         started = time.monotonic()
         keep(Ended(jobs[0].name, attached(jobs[0].argv, silent=True), time.monotonic() - started, ""))
     else:
-        abreast(jobs, max(cores, 2), show, Progress())  # machines mostly wait, and what waits for them counts seconds
+        alone = {check.name for check in ready if check.root}
+        abreast([job for job in jobs if job.name not in alone], cores, show, Progress())
+        abreast([job for job in jobs if job.name in alone], 1, show, Progress())
     return list(outcomes.values())
 
 
 def turn(check: Check) -> tuple[bool, bool, bool]:
-    """Linters first, then machines, the whole stack before the rest."""
-    return check.name.startswith("tests/"), not check.root, not check.name.endswith(" stack")
+    """Linters first, machines last, and of these the whole stack."""
+    return check.name.startswith("tests/"), check.root, check.name.endswith(" stack")
 
 
 class Progress:

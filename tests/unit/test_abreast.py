@@ -87,14 +87,14 @@ def test_what_is_shown_names_what_failed_and_keeps_the_order_of_the_tiers(capfd:
     assert "--- tests/unit: ok after 0 s\n3 passed\n" in shown
 
 
-def test_linters_begin_first_then_the_stack_and_the_cheap_tiers_last() -> None:
+def test_linters_begin_first_and_what_needs_the_machine_for_itself_comes_last() -> None:
     made = sorted(checks.chosen([], CHECKOUT), key=checks.turn)
     assert [check.name for check in made if check.name.startswith("tests/")] == [
-        "tests/machines stack",
-        "tests/machines",
         "tests/unit",
         "tests/program",
         "tests/moto",
+        "tests/machines",
+        "tests/machines stack",
     ]
     assert made[0].name == "ruff"
 
