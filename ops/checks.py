@@ -1,8 +1,8 @@
 """`make test`: the linters and the four tiers; all of them run, and the summary names what failed.
 
-Linters and the tiers that only compute run side by side. The last tier boots machines and counts what becomes of every
-request: first what makes a network or a node of its own, then what needs the one whole stack, each with the machine to
-itself. It needs root; where that cannot be, it is skipped with one loud line that says why.
+Linters run side by side. Each tier has the machine to itself, the cheapest first, for many tests count what becomes of
+every request: of the last one first what makes a network or a node of its own, then what needs the one whole stack. It
+boots machines and needs root; where that cannot be, it is skipped with one loud line that says why.
 """
 
 import argparse
@@ -129,7 +129,7 @@ def perform(checks: Sequence[Check], this: host.Host, cores: int) -> list[Outcom
         started = time.monotonic()
         keep(Ended(jobs[0].name, attached(jobs[0].argv, silent=True), time.monotonic() - started, ""))
     else:
-        alone = {check.name for check in ready if check.root}
+        alone = {check.name for check in ready if check.name.startswith("tests/")}
         abreast([job for job in jobs if job.name not in alone], cores, show, Progress())
         abreast([job for job in jobs if job.name in alone], 1, show, Progress())
     return list(outcomes.values())
