@@ -5,7 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from ops import cache
 from ops.errors import interruptible
+
+
+@pytest.fixture(autouse=True)
+def cache_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test says of the cache's place, or code under test does, is forgotten with it."""
+    monkeypatch.setenv(cache.VARIABLE, "")
+    monkeypatch.delenv(cache.VARIABLE)
 
 
 @pytest.fixture
