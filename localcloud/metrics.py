@@ -8,6 +8,7 @@ Not safe by itself: whoever calls holds moto's lock.
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,9 +45,13 @@ class Meter:
     """`series` by `balancer/target group`, as policies' labels have it; `answered` are a balancer's own errors."""
 
     length: float = field(default_factory=minute_seconds)
+    clock: Callable[[], float] = time.monotonic
     series: dict[str, Series] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
-    _until: float = field(default_factory=time.monotonic)
+    _until: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._until = self.clock()
 
     def count(self, label: str, requests: int, errors: int, health: tuple[int, int]) -> None:
         """Adds requests and their 5xx of one target group; `health` are its healthy and unhealthy targets now."""
@@ -61,9 +66,10 @@ class Meter:
 
     def turn(self, cloudwatch: Any) -> bool:
         """Ends the minute when it is over, and tells CloudWatch. True when it has ended one."""
-        if time.monotonic() < self._until + self.length:
+        now = self.clock()
+        if now < self._until + self.length:
             return False
-        self._until = time.monotonic()
+        self._until = now
         scale = MINUTE / self.length
         data = [entry for label, found in self.series.items() for entry in _end(label, found, scale)]
         for balancer, errors in self.answered.items():

@@ -32,6 +32,7 @@ def policy(stack: Live) -> Iterator[None]:
     stack.up()
     yield
     file.write_text(kept)
+    stack.up()  # the policy goes: it would undo what the next one does
     stack.up("--refresh")
     stack.until_whole("serving")
 

@@ -1,5 +1,6 @@
 """Target tracking: what the API takes and refuses, and what the controller makes of the requests."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,18 +8,19 @@ import pytest
 from tests.moto.local_api import LocalApi, refusal
 from tests.moto.test_gaps_autoscaling import Group
 
-MINUTE_SECONDS = 0.02
+MINUTE_SECONDS = 60
 
 
 class Tracked(Group):
-    """A group whose policy aims at `target` requests a minute for each member."""
+    """A group whose policy aims at `target` requests a minute for each member. Its minutes pass when a test says so."""
 
-    def __init__(self, api: LocalApi, target: float = 100, **more: Any) -> None:
+    def __init__(self, api: LocalApi, target: float = 60, **more: Any) -> None:
         super().__init__(api, **more)
         described = api.elbv2.describe_load_balancers(Names=[self.name])["LoadBalancers"][0]
         self.balancer = str(described["LoadBalancerArn"])
         self.label = f"{self.balancer.split(':loadbalancer/')[1]}/{self.targets.rsplit(':', 1)[1]}"
-        api.world.meter.length = MINUTE_SECONDS
+        self.now = time.monotonic()
+        api.world.meter.length, api.world.meter.clock = MINUTE_SECONDS, lambda: self.now
         self.policy = self.put(TargetValue=target)
 
     def put(self, **tracking: Any) -> dict[str, Any]:
@@ -31,35 +33,29 @@ class Tracked(Group):
         )
         return answer
 
-    def turn(self, per_minute: float) -> None:
-        """One turn of a fleet that gets so many requests a minute in all."""
+    def minute(self, requests: int) -> None:
+        """One minute of a fleet that gets so many requests in all."""
         healthy = sum(state == "healthy" for state in self.health().values())
-        requests = round(per_minute * MINUTE_SECONDS / 60)
-        series = self.api.world.meter.series.get(self.label)
-        if series is None or not series.requests:
-            self.api.world.count_requests(self.balancer, self.targets, requests, 0, (healthy, 0))
+        self.api.world.count_requests(self.balancer, self.targets, requests, 0, (healthy, 0))
+        self.now += MINUTE_SECONDS
         self.api.turn(1)
 
     def desired(self) -> int:
         return int(self.describe()["DesiredCapacity"])
 
-    def until_desired(self, number: int, per_minute: float) -> None:
+    def until_desired(self, number: int, per_minute: int) -> None:
         """Under that load until so many are wanted."""
 
         def there() -> bool:
-            self.turn(per_minute)
+            self.minute(per_minute)
             return self.desired() == number
 
         self.api.turn_until(there)
 
-    def for_minutes(self, number: int, per_minute: float) -> None:
-        """Under that load until so many minutes are over."""
-
-        def over() -> bool:
-            self.turn(per_minute)
-            return len(self.api.world.meter.series[self.label].per_target) > number
-
-        self.api.turn_until(over)
+    def for_minutes(self, number: int, per_minute: int) -> None:
+        """Under that load for so many minutes."""
+        for _ in range(number):
+            self.minute(per_minute)
 
     def alarms(self) -> dict[str, str]:
         names = [alarm["AlarmName"] for alarm in self.policy["Alarms"]]
@@ -69,13 +65,13 @@ class Tracked(Group):
 
 @pytest.fixture
 def tracked(api: LocalApi) -> Tracked:
-    group = Tracked(api, target=60_000)  # 20 requests in a minute of 20 ms
+    group = Tracked(api)
     group.settle()
     return group
 
 
 def test_more_requests_than_the_target_add_members_up_to_the_maximum(api: LocalApi, tracked: Tracked) -> None:
-    tracked.until_desired(4, 1_000_000)
+    tracked.until_desired(4, 1000)
     assert tracked.alarms()["high"] == "ALARM"
     causes = [
         each["Cause"]
@@ -99,13 +95,13 @@ def test_fewer_take_members_away_down_to_the_minimum_and_each_drains_first(api: 
 
 
 def test_a_load_at_the_target_changes_nothing(api: LocalApi, tracked: Tracked) -> None:
-    tracked.for_minutes(20, 114_000)
+    tracked.for_minutes(20, 114)
     assert tracked.desired() == 2
     assert tracked.alarms() == {"high": "OK", "low": "OK"}
 
 
 def test_a_policy_that_may_not_scale_in_does_not(api: LocalApi, tracked: Tracked) -> None:
-    tracked.policy = tracked.put(TargetValue=60_000, DisableScaleIn=True)
+    tracked.policy = tracked.put(TargetValue=60, DisableScaleIn=True)
     tracked.for_minutes(20, 0)
     assert tracked.desired() == 2
 
@@ -123,7 +119,7 @@ def test_a_policy_is_refused_without_its_group_or_with_a_label_of_another(api: L
     described = api.groups.describe_policies(AutoScalingGroupName=tracked.name)["ScalingPolicies"]
     assert [each["PolicyName"] for each in described] == [tracked.name]
     assert described[0]["Enabled"] is True
-    assert described[0]["TargetTrackingConfiguration"]["TargetValue"] == 60_000
+    assert described[0]["TargetTrackingConfiguration"]["TargetValue"] == 60
 
 
 def test_alarms_go_with_their_policy(api: LocalApi, tracked: Tracked) -> None:

@@ -69,9 +69,9 @@ class CloudWatch:
 
 
 def test_a_short_minute_states_true_rates() -> None:
-    meter, cloudwatch = Meter(length=0.0), CloudWatch()
-    meter.length = 6.0
-    meter._until -= 6.0
+    now = 0.0
+    meter, cloudwatch = Meter(length=6.0, clock=lambda: now), CloudWatch()
+    now = 6.0
     meter.count(LABEL, 20, 3, (2, 1))
     assert meter.turn(cloudwatch)
     assert not meter.turn(cloudwatch), "the next has just begun"
