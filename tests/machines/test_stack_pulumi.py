@@ -22,7 +22,7 @@ NO_CHANGE = "--expect-no-changes"
 
 
 def objects(stack: Live) -> dict[str, str]:
-    """Every object of the bucket and what it holds; without what nodes write by themselves: logs, the watcher's memory."""
+    """Every object of the bucket and what it holds; without logs and the watcher's memory, which nodes write."""
     pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=stack.outputs["bucket"])
     entries = [entry for page in pages for entry in page.get("Contents", [])]
     return {
