@@ -43,7 +43,7 @@ def begin(
 ) -> None:
     """Takes the lock and prints what is to be rolled out, as JSON."""
     with reported("slipway rollout"):
-        at, bounds, wish = store.current(), settings.current(), wanted.Wish(deployment or None, models, release or None)
+        at, bounds, wish = store.current(), settings.current(), wanted.Wish(deployment, models, release)
         nodes = [node for node in reach.current().nodes() if node.state == "running"]
         if not nodes:
             raise UserError(NOTHING, "is the stack up? `python -m ops.inventory` lists its nodes")

@@ -32,12 +32,12 @@ class Wish:
     release: str | None = None
 
     def __post_init__(self) -> None:
-        if self.deployment and (self.models or self.release):
+        if self.deployment is not None and (self.models or self.release):
             raise UserError("a deployment has its models and its release", "name the deployment, or what is to change")
-        if self.deployment and not ID.fullmatch(self.deployment):
-            raise UserError(f"{self.deployment!r} is no deployment", "its id has 12 hexadecimal digits")
-        if self.release and not RELEASE.fullmatch(self.release):
-            raise UserError(f"{self.release!r} is no release", "its digest has 64 hexadecimal digits")
+        if self.deployment is not None and not ID.fullmatch(self.deployment):
+            raise UserError(f"deployment: {self.deployment!r} is no deployment id", "it has 12 hexadecimal digits")
+        if self.release is not None and not RELEASE.fullmatch(self.release):
+            raise UserError(f"release: {self.release!r} is no digest of a release", "it has 64 hexadecimal digits")
 
     @property
     def reason(self) -> str:
