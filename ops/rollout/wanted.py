@@ -5,11 +5,9 @@ With nothing named, the alias decides: every model that carries it, in the versi
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from contract import S3
@@ -65,7 +63,8 @@ def make(at: Store, wish: Wish, bounds: Delivery, progress: Progress) -> tuple[s
         plan = promotion.plan(at, wish.models, wish.release, breaking=False, progress=progress)
         return promotion.make(at, plan, progress, build=bounds.build_releases), wish.reason
     versions = by_alias(bounds)
-    plan = promotion.plan(at, versions, None, breaking=False, alone=True, progress=progress)
+    followed = [f"{version}@{bounds.alias}" for version in versions]
+    plan = promotion.plan(at, followed, None, breaking=False, alone=True, progress=progress)
     made = promotion.make(at, plan, progress, build=bounds.build_releases)
     return made, f"what @{bounds.alias} says: {', '.join(versions)}"
 
@@ -99,5 +98,4 @@ def description(at: Store, deployment: str) -> str:
 @cache
 def _manifest(at: Store, deployment: str) -> dict[str, Any]:
     """It never changes."""
-    with tempfile.TemporaryDirectory() as scratch:
-        return at.deployment(deployment, Path(scratch))
+    return at.manifest(deployment)
