@@ -19,7 +19,7 @@ from ops.compiling import Mode, Subject
 from ops.errors import RefusedError, UserError
 from ops.node_python import NodePython, Progress
 from ops.run import CommandError
-from ops.store import Store
+from ops.store import Store, manifest_key
 
 SCHEMA = 1
 NAMED = re.compile(r"(?P<name>[^@/]+)(?:/(?P<version>\d+))?(?:@(?P<alias>[^@/]+))?")
@@ -50,7 +50,7 @@ def publish(at: Store, manifest: dict[str, Any], measured: Mapping[str, Any] | N
     deployment_id = identify(content)
     if measured:
         at.put(candidate.measured_key(deployment_id), canonical.json_bytes(measured))
-    at.put(f"{S3.deployments}{deployment_id}.json", content)
+    at.put(manifest_key(deployment_id), content)
     return deployment_id
 
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from contract import S3
+from ops import s3
 from ops.errors import UserError
 from ops.store import Store
 
@@ -122,10 +122,8 @@ def _files(at: Store, prefix: str) -> Iterator[LogFile]:
 
 
 def _lines(at: Store, file: LogFile) -> Iterator[Line]:
-    try:
+    with s3.asked(s3.url(at.bucket, file.key)):
         content = _client(at).get_object(Bucket=at.bucket, Key=file.key)["Body"].read()
-    except (ClientError, BotoCoreError) as error:
-        raise _refused(at, file.key, error) from error
     for text in gzip.decompress(content).splitlines():
         line = json.loads(text)
         yield Line(
@@ -138,14 +136,8 @@ def _lines(at: Store, file: LogFile) -> Iterator[Line]:
 
 
 def _asked(at: Store, pages: Any) -> Iterator[Any]:
-    try:
+    with s3.asked(s3.url(at.bucket, S3.logs)):
         yield from pages
-    except (ClientError, BotoCoreError) as error:
-        raise _refused(at, S3.logs, error) from error
-
-
-def _refused(at: Store, key: str, error: Exception) -> UserError:
-    return UserError(f"s3://{at.bucket}/{key}: {error}", "check the credentials and that the stack is up")
 
 
 def _client(at: Store) -> Any:

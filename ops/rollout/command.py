@@ -51,7 +51,7 @@ def begin(
         kind, why = (Kind.ROLLBACK, "rollback") if back else (Kind.DEPLOY, wish.reason)
         target = beginning.target_of_rollback(at, wish.deployment) if back else wish.deployment
         if check:
-            target = wanted.existing(at, target) if target else None
+            target = at.existing(target) if target else None
             _print(beginning.as_facts(beginning.plan(at, bounds, nodes, target, kind=kind)))
             return
         if not back:

@@ -42,19 +42,12 @@ class Wish:
         return " ".join([*self.models, *([f"release {self.release[:12]}"] if self.release else [])])
 
 
-def existing(at: Store, deployment: str) -> str:
-    """The id, when this stack has such a deployment."""
-    if not at.has(f"{S3.deployments}{deployment}.json"):
-        raise UserError(f"this stack has no deployment {deployment}", "`slipway history` lists those that were")
-    return deployment
-
-
 def make(at: Store, wish: Wish, bounds: Delivery, progress: Progress) -> tuple[str, str]:
     """The id of the deployment, made unless it was, and why it is wanted. Raises `UserError`."""
     from ops import promotion
 
     if wish.deployment:
-        return existing(at, wish.deployment), f"deployment {wish.deployment}"
+        return at.existing(wish.deployment), f"deployment {wish.deployment}"
     if wish.models or wish.release:
         if wish.release and not at.has(f"{S3.releases}{wish.release}.tar.zst"):
             raise UserError(
