@@ -24,7 +24,7 @@ from ops.store import Store, manifest_key
 SCHEMA = 1
 NAMED = re.compile(r"(?P<name>[^@/]+)(?:/(?P<version>\d+))?(?:@(?P<alias>[^@/]+))?")
 BREAKING_TAG = "slipway.breaking"
-HINT = "log it with input_example=… and a signature; it must load and answer that example with the packages in uv.lock"
+HINT = "it must load and answer its input example with the packages that it was logged with"
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ def ask(
     with ThreadPoolExecutor(1) as other:
         decided = other.submit(compiling.decide, at, subject, scratch, mode)
         answers, measured[label] = expectation(label, subject.code, subject.files, subject.golden)
-        return {**(answers if subject.golden else {"expected": answers}), **decided.result()}
+        found = answers if subject.golden else {"expected": answers} if answers else {}
+        return {**found, **decided.result()}
 
 
 def download(version: Version, folder: Path) -> Path:

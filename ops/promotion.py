@@ -38,6 +38,7 @@ class Plan:
     release: str
     alone: bool = False
     mode: Mode | None = None
+    require_example: bool = True
 
     @property
     def kept(self) -> list[dict[str, Any]]:
@@ -52,6 +53,13 @@ class Plan:
             return True
         decided = self.mode is None or compiling.stands(entry, self.mode)
         return version.version == entry["version"] and decided
+
+    def proven(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """The entry of a new version. Raises `RefusedError` when nothing could check its answers, and that matters."""
+        if self.require_example and not entry.get("expected"):
+            reason = f"model {entry['name']}/{entry['version']} has no input example"
+            raise RefusedError(entry["name"], reason, "log it with input_example=…, or set delivery.requireExample")
+        return entry
 
     def ordered(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if not self.alone:
@@ -69,6 +77,7 @@ def plan(
     breaking: bool,
     alone: bool = False,
     mode: Mode | None = None,
+    require_example: bool = True,
     progress: Progress = lambda _: None,
 ) -> Plan:
     """Raises `UserError` for a model that is named twice, or not known."""
@@ -79,7 +88,7 @@ def plan(
     names = [version.name for version in versions]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f"{', '.join(twice)} is named more than once", "a deployment serves one version of a model")
-    return Plan(tuple(versions), current, release_digest or current["release"], alone, mode)
+    return Plan(tuple(versions), current, release_digest or current["release"], alone, mode, require_example)
 
 
 def make(at: Store, wanted: Plan, progress: Progress = lambda _: None, *, build: bool = False) -> str:
@@ -137,11 +146,11 @@ def compose(at: Store, wanted: Plan, progress: Progress = lambda _: None) -> str
                 entries.append(again(at, entry, code, place, progress, measured=measured, mode=mode))
             else:
                 made = deployment.make_entry(at, version, code, place, progress, measured=measured, mode=mode)
-                entries.append(made | {"default": entry["default"]})
+                entries.append(wanted.proven(made) | {"default": entry["default"]})
         for number, version in enumerate(named.values()):
             place = scratch / f"new-{number}"
             made = deployment.make_entry(at, version, code, place, progress, measured=measured, mode=mode)
-            entries.append(made | {"default": not entries})
+            entries.append(wanted.proven(made) | {"default": not entries})
     manifest = {"schema": deployment.SCHEMA, "release": wanted.release, "models": wanted.ordered(entries)}
     return deployment.publish(at, manifest, measured)
 

@@ -53,11 +53,20 @@ def make(at: Store, wish: Wish, bounds: Delivery, progress: Progress) -> tuple[s
             raise UserError(
                 f"this stack has no release {wish.release[:12]}…", "`slipway release` builds and uploads one"
             )
-        plan = promotion.plan(at, wish.models, wish.release, breaking=False, progress=progress)
+        plan = promotion.plan(
+            at,
+            wish.models,
+            wish.release,
+            breaking=False,
+            require_example=bounds.require_example,
+            progress=progress,
+        )
         return promotion.make(at, plan, progress, build=bounds.build_releases), wish.reason
     versions = by_alias(bounds)
     followed = [f"{version}@{bounds.alias}" for version in versions]
-    plan = promotion.plan(at, followed, None, breaking=False, alone=True, progress=progress)
+    plan = promotion.plan(
+        at, followed, None, breaking=False, alone=True, require_example=bounds.require_example, progress=progress
+    )
     made = promotion.make(at, plan, progress, build=bounds.build_releases)
     return made, f"what @{bounds.alias} says: {', '.join(versions)}"
 

@@ -9,6 +9,7 @@ import click
 from ops import promotion, standby, store
 from ops.compiling import Mode
 from ops.errors import reported
+from ops.rollout import settings
 from ops.verbs.common import compile_option, examples, verb
 
 
@@ -31,7 +32,16 @@ def make(models: tuple[str, ...], release_digest: str | None, *, breaking: bool,
     """
     with reported("slipway deployment make"):
         at, say = store.current(), functools.partial(print, file=sys.stderr)
-        plan = promotion.plan(at, models, release_digest, breaking=breaking, alone=True, mode=mode, progress=say)
+        plan = promotion.plan(
+            at,
+            models,
+            release_digest,
+            breaking=breaking,
+            alone=True,
+            mode=mode,
+            require_example=settings.current().require_example,
+            progress=say,
+        )
         click.echo(json.dumps({"id": promotion.make(at, plan, say)}))
 
 

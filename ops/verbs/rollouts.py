@@ -60,9 +60,17 @@ def promote(
         at, steps = store.current(), Steps()
         refuse_if_locked(at)
         with steps.step("deployment") as step:
-            plan = promotion.plan(at, models, release_digest, breaking=breaking, mode=mode, progress=step.say)
-            build = build or settings.current().build_releases
-            made = promotion.make(at, plan, step.say, build=build)
+            bounds = settings.current()
+            plan = promotion.plan(
+                at,
+                models,
+                release_digest,
+                breaking=breaking,
+                mode=mode,
+                require_example=bounds.require_example,
+                progress=step.say,
+            )
+            made = promotion.make(at, plan, step.say, build=build or bounds.build_releases)
             step.done(made)
         for note in candidate.unchecked(at.manifest(made)):
             steps.line(f"     not checked: {note}")

@@ -26,8 +26,10 @@ def main(models: list[str]) -> None:
             print(json.dumps({"release": digest}))
             return
         try:
-            plan = promotion.plan(at, models, None, breaking=False, alone=True, progress=_say)
-            made = promotion.make(at, plan, _say, build=settings.current().build_releases)
+            bounds = settings.current()
+            needed = bounds.require_example
+            plan = promotion.plan(at, models, None, breaking=False, alone=True, require_example=needed, progress=_say)
+            made = promotion.make(at, plan, _say, build=bounds.build_releases)
         except RefusedError as refusal:
             print(json.dumps({"refused": refusal.message, "model": refusal.model}))
             return

@@ -29,14 +29,17 @@ from ops import (
 from ops.cli import main
 from ops.deployment import Version
 from ops.errors import RefusedError, UserError
+from ops.rollout import settings
 from ops.rollout.history import History, Kind, Outcome, Record
 from ops.rollout.lock import Lock
+from ops.rollout.settings import parsed
 from ops.store import Store
 from tests.moto.cloud import ENVIRONMENT
 from tests.moto.local_api import IMAGE, LocalApi
 from tests.moto.test_rollout_objects import MINE
 from tests.unit.ops.test_candidate import Bounds
 from tests.unit.ops.test_status import said
+from tests.unit.test_rollout_settings import OUTPUT
 
 
 @pytest.fixture
@@ -267,12 +270,34 @@ def test_a_version_stays_the_one_that_is_named_wherever_its_alias_is_by_now(monk
         deployment.resolve("iris")
 
 
+def test_a_new_version_without_an_example_is_refused_unless_the_setting_allows_it(
+    at: Store, maker: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = model(at, "wine", "7", expected=None)
+    deployed(at, kept)
+
+    def entry(at: Store, version: Version, *_: Any, **__: Any) -> dict[str, Any]:
+        return {key: value for key, value in model(at, version="2").items() if key != "expected"}
+
+    monkeypatch.setattr(deployment, "make_entry", entry)
+    wanted = plan(at, Version("iris", "2", None, ""))
+    with pytest.raises(RefusedError, match="model iris/2 has no input example") as refused:
+        promotion.make(at, wanted)
+    assert refused.value.model == "iris"
+    made = promotion.make(at, replace(wanted, require_example=False))
+    assert [each["name"] for each in at.manifest(made)["models"]] == ["wine", "iris"]
+    allowing = Bounds(require_example=False)
+    assert candidate.check(at, made, None, allowing) == []
+    assert "iris/2: whether it answers rightly (it has no input example)" in candidate.unchecked(at.manifest(made))
+
+
 def test_a_deployment_by_hand_has_exactly_the_models_that_are_named(
     at: Store, maker: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed(at, model(at), model(at, "old", "1", default=False))
     known = {"wine/7": Version("wine", "7", None, ""), "iris@champion": Version("iris", "1", None, "", "champion")}
     monkeypatch.setattr(deployment, "resolve", known.get)
+    monkeypatch.setattr(settings, "current", lambda: parsed(OUTPUT))
     made = json.loads(invoke("deployment", "make", "wine/7", "iris@champion"))["id"]
     assert json.loads(invoke("deployment", "make", "wine/7", "iris@champion"))["id"] == made
     models = at.manifest(made)["models"]
