@@ -69,6 +69,8 @@ def examples(native: "Native", bodies: Sequence[Any]) -> "pandas.DataFrame":
     from app.core.conversion import NotConvertibleError
     from app.core.model import parse
 
+    if not bodies:
+        raise NotConvertibleError("it has no input example to try it on")
     frames = []
     for body in bodies:
         data, _ = native.enforce(parse(body, native.pyfunc).data)

@@ -1,7 +1,8 @@
 """What a model answers to its own input example and to its golden set, computed by this release:
 `python3 -m app.expect FOLDER [GOLDEN]`.
 
-Prints the `expected` entry of a deployment manifest as JSON; with a golden set, an object of `expected` and `golden`.
+Prints the `expected` entry of a deployment manifest as JSON, null for a model without input example; with a golden set,
+an object of `expected`, if it has one, and `golden`.
 The last line on standard error is JSON too: `measured`, how long one row and the golden set took.
 Whoever makes a deployment runs this from the release that will serve it, so that the gate compares like with like.
 """
@@ -27,36 +28,50 @@ class NoAnswerError(Exception):
     """The model cannot be given an expectation; one line that says why."""
 
 
-def expected(folder: Path, golden: Path | None = None, measured: dict[str, float] | None = None) -> dict[str, Any]:
-    """Raises NoAnswerError when there is no example, or when the model fails on it or on the golden set.
+def expected(
+    folder: Path, golden: Path | None = None, measured: dict[str, float] | None = None
+) -> dict[str, Any] | None:
+    """Without an example and a golden set None, for there is nothing to ask; the model must load all the same.
 
-    `measured` gets how long one row and the golden set take.
+    Raises NoAnswerError when it does not, or when it fails on its example or on the golden set. `measured` gets how
+    long one row and the golden set take.
     """
     from app.core.model import load_folder
 
-    if not (folder / EXAMPLE).is_file():
-        raise NoAnswerError(f"it has no {EXAMPLE}: log the model with input_example=… and a signature")
-    given = json.loads((folder / EXAMPLE).read_text())
     known = _golden(golden) if golden else {}
     try:
         model = load_folder(folder)
     except Exception as error:  # loading runs the model's own code
         raise NoAnswerError(f"it does not load: {type(error).__name__}: {error}") from None
-    answered = {"input": given, "output": _answer(model, given, "input example"), "tolerance": TOLERANCE}
-    if measured is not None:
-        measured["row_ms"] = _milliseconds(model, first_row(given), "input example")
+    measured = {} if measured is None else measured
+    answered = _example(model, folder, measured)
     if not golden:
         return answered
     known |= {"output": _answer(model, known["input"], "golden set"), "tolerance": TOLERANCE}
     rows = _count(known)
-    if measured is not None:
-        measured |= {"golden_ms": _milliseconds(model, known["input"], "golden set"), "golden_rows": rows}
-    return {"expected": answered, "golden": known}
+    measured |= {"golden_ms": _milliseconds(model, known["input"], "golden set"), "golden_rows": rows}
+    return {"expected": answered, "golden": known} if answered else {"golden": known}
 
 
 def inputs(folder: Path, golden: Path | None) -> list[Any]:
     """The bodies that `expected` has answers to."""
-    return [json.loads((folder / EXAMPLE).read_text()), *([_golden(golden)["input"]] if golden else [])]
+    given = _given(folder)
+    return [*([given] if given is not None else []), *([_golden(golden)["input"]] if golden else [])]
+
+
+def _given(folder: Path) -> Any:
+    """The input example; None when the model was logged without one."""
+    saved = folder / EXAMPLE
+    return json.loads(saved.read_text()) if saved.is_file() else None
+
+
+def _example(model: Any, folder: Path, measured: dict[str, float]) -> dict[str, Any] | None:
+    """What the model answers to its input example, if it has one."""
+    if (given := _given(folder)) is None:
+        return None
+    answered = {"input": given, "output": _answer(model, given, "input example"), "tolerance": TOLERANCE}
+    measured["row_ms"] = _milliseconds(model, first_row(given), "input example")
+    return answered
 
 
 def _answer(model: Any, body: Any, what: str) -> Any:

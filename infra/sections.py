@@ -189,6 +189,7 @@ class StorageSettings:
     force_destroy: bool
     noncurrent_days: int
     log_days: int
+    prediction_days: int
 
     @classmethod
     def read(cls, s: Section) -> "StorageSettings":
@@ -196,6 +197,7 @@ class StorageSettings:
             force_destroy=s.flag("forceDestroy", False),
             noncurrent_days=s.number("noncurrentDays", 1, 365, 30),
             log_days=s.number("logDays", 1, 3650, 30),
+            prediction_days=s.number("predictionDays", 1, 3650, 30),
         )
         s.finish()
         return settings

@@ -136,7 +136,7 @@ class Bringup:
         with self.steps.step("deploy it to every node") as step:
             from ops import example
 
-            deployed = delivery.deploy(self.state, at, model, step.say, self.log("deploy"))
+            deployed = delivery.deploy(self.state, at, f"{model}@{example.ALIAS}", step.say, self.log("deploy"))
             example.crown(registered)
             step.done(deployed)
 

@@ -51,8 +51,8 @@ def check(store: Store, deployment_id: str, served_id: str | None, settings: Bou
     """Every reason not to roll out this deployment. Raises `UserError` when a manifest cannot be had."""
     with tempfile.TemporaryDirectory(prefix="slipway-candidate-") as folder:
         scratch = Path(folder)
-        candidate = store.deployment(deployment_id, scratch)
-        served = store.deployment(served_id, scratch) if served_id and served_id != deployment_id else {"models": []}
+        candidate = store.manifest(deployment_id)
+        served = store.manifest(served_id) if served_id and served_id != deployment_id else {"models": []}
         found = list(_missing(store, candidate, scratch))
         measured = measurements(store, deployment_id)
     return [*found, *compare(candidate, served, measured, settings)]

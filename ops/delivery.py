@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from ops import deployment
+from ops import promotion
 from ops.follow import follow
 from ops.store import Store
 
@@ -18,7 +17,9 @@ HINT = "the nodes serve what they served before; `make up` tries again"
 
 
 def deploy(state: "State", at: Store, model: str, say: Callable[[str], None], log: Path) -> str:
-    """Returns what was done, in words. Raises `UserError` when the fleet did not take it: it is then as it was."""
+    """`model` is NAME/VERSION@ALIAS. Returns what was done, in words.
+
+    Raises `UserError` when the fleet did not take it: it is then as it was."""
     identity = serving(at, model) or make(at, model, say, log.with_stem("deployment"))
     say(f"rolling {identity}")
     command = ["ansible-playbook", str(PLAYBOOK), "-e", f"deployment={identity}"]
@@ -29,9 +30,8 @@ def deploy(state: "State", at: Store, model: str, say: Callable[[str], None], lo
 def serving(at: Store, model: str) -> str:
     """The current deployment if this version is in it, perhaps beside others: rolled again it loses none."""
     current = at.pointer()
-    with TemporaryDirectory() as scratch:
-        models = at.deployment(current, Path(scratch))["models"]
-    return current if model in [f"{entry['name']}/{entry['version']}" for entry in models] else ""
+    labels = [f"{entry['name']}/{entry['version']}" for entry in at.manifest(current)["models"]]
+    return current if model.partition("@")[0] in labels else ""
 
 
 def make(at: Store, model: str, say: Callable[[str], None], log: Path) -> str:
@@ -45,7 +45,8 @@ def make(at: Store, model: str, say: Callable[[str], None], log: Path) -> str:
             print(line, flush=True)
             say(line)
 
-        return deployment.make(at, [model], progress=on_line)
+        plan = promotion.plan(at, [model], None, breaking=False, alone=True, mode="auto", progress=on_line)
+        return promotion.make(at, plan, on_line)
 
 
 def watcher(say: Callable[[str], None]) -> Callable[[str], None]:

@@ -1,35 +1,30 @@
-"""Makes deployments: from versions in MLflow's registry to one immutable manifest in the bucket.
+"""What deployments are made of: a version in MLflow's registry, its entry in the manifest, the manifest in the bucket.
 
 Each model is copied whole, so that nodes need neither MLflow nor the run that made it. Its expected output is what the
 release itself answers to the model's own input example, on the node's Python: what a node must then reproduce.
 """
 
-import functools
 import json
 import re
 import shutil
-import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from contract import S3
-from ops import candidate, canonical, compiling, evidence, golden, release, store
+from ops import candidate, canonical, compiling, evidence, golden
 from ops.compiling import Mode, Subject
-from ops.errors import RefusedError, UserError, reported
+from ops.errors import RefusedError, UserError
 from ops.node_python import NodePython, Progress
 from ops.run import CommandError
-from ops.store import Store
+from ops.store import Store, manifest_key
 
 SCHEMA = 1
-NAMED = re.compile(r"(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>\d+))")
+NAMED = re.compile(r"(?P<name>[^@/]+)(?:/(?P<version>\d+))?(?:@(?P<alias>[^@/]+))?")
 BREAKING_TAG = "slipway.breaking"
-HINT = "log it with input_example=… and a signature; it must load and answer that example with the packages in uv.lock"
+HINT = "it must load and answer its input example with the packages that it was logged with"
 
 
 @dataclass(frozen=True)
@@ -49,49 +44,13 @@ class Version:
         return f"{self.name}/{self.version}"
 
 
-def make(
-    at: Store,
-    models: Sequence[str],
-    release_digest: str | None = None,
-    progress: Progress = lambda _: None,
-    *,
-    breaking: bool = False,
-    mode: Mode = "auto",
-) -> str:
-    """Makes the deployment of exactly these models (`name@alias` or `name/version`, the first is the default).
-
-    The release is the one that the fleet has now unless another is given. A version that the fleet has with that very
-    release is taken over as it is, both being immutable, unless compiling it was left undecided or is wanted otherwise.
-    Returns the deployment's id; making the same one again changes nothing. Raises `UserError`.
-    """
-    versions = [replace(each, breaking=each.breaking or breaking) for each in map(resolve, models)]
-    with tempfile.TemporaryDirectory(prefix="slipway-deployment-") as folder:
-        scratch = Path(folder)
-        scratch.chmod(0o755)  # what a model's code may read is read by another account
-        current = at.deployment(at.pointer(), scratch)
-        digest = release_digest or current["release"]
-        known = {
-            (entry["name"], entry["version"]): entry for entry in current["models"] if current["release"] == digest
-        }
-        code = release.unpacked(at, digest, progress)
-        entries: list[dict[str, Any]] = []
-        measured: dict[str, Any] = {}
-        for number, version in enumerate(versions):
-            place = scratch / str(number)
-            entry = known.get((version.name, version.version))
-            if entry is None or not compiling.stands(entry, mode):
-                entry = make_entry(at, version, code, place, progress, measured=measured, mode=mode)
-            entries.append(entry | {"default": number == 0} | ({"alias": version.alias} if version.alias else {}))
-    return publish(at, {"schema": SCHEMA, "release": digest, "models": entries}, measured)
-
-
 def publish(at: Store, manifest: dict[str, Any], measured: Mapping[str, Any] | None = None) -> str:
     """Writes the manifest under its id, unless it is there, and beside it how long its models took to answer."""
     content = canonical.json_bytes(manifest)
     deployment_id = identify(content)
     if measured:
         at.put(candidate.measured_key(deployment_id), canonical.json_bytes(measured))
-    at.put(f"{S3.deployments}{deployment_id}.json", content)
+    at.put(manifest_key(deployment_id), content)
     return deployment_id
 
 
@@ -100,19 +59,22 @@ def identify(content: bytes) -> str:
 
 
 def resolve(model: str) -> Version:
-    """The version that a `name@alias` or `name/version` means now, by the registry that the environment names."""
+    """The version that a `name@alias` or `name/version` means now, by the registry that the environment names.
+
+    `name/version@alias` is that version, though the alias may have moved on: whoever follows it has seen it there.
+    """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
     match = NAMED.fullmatch(model)
-    if not match:
+    if not match or not (match["version"] or match["alias"]):
         raise UserError(f"{model!r} names no model version", "write name@alias or name/version, like diabetes@champion")
     client = MlflowClient()
     try:
-        if match["alias"]:
-            found = client.get_model_version_by_alias(match["name"], match["alias"])
-        else:
+        if match["version"]:
             found = client.get_model_version(match["name"], match["version"])
+        else:
+            found = client.get_model_version_by_alias(match["name"], match["alias"])
     except MlflowException as error:
         raise UserError(f"{model}: {error.message}", "see what is registered in MLflow's Models tab") from error
     breaking = found.tags.get(BREAKING_TAG, "").lower() == "true"
@@ -170,7 +132,8 @@ def ask(
     with ThreadPoolExecutor(1) as other:
         decided = other.submit(compiling.decide, at, subject, scratch, mode)
         answers, measured[label] = expectation(label, subject.code, subject.files, subject.golden)
-        return {**(answers if subject.golden else {"expected": answers}), **decided.result()}
+        found = answers if subject.golden else {"expected": answers} if answers else {}
+        return {**found, **decided.result()}
 
 
 def download(version: Version, folder: Path) -> Path:
@@ -205,20 +168,3 @@ def expectation(label: str, code: Path, files: Path, known: Path | None = None) 
         lines = error.result.stderr.strip().splitlines()
         reason = lines[-1] if lines else error.reason
         raise RefusedError(label.partition("/")[0], f"model {label} gives no answer: {reason}", HINT) from error
-
-
-@click.command(epilog="\b\nExamples:\n  slipway deployment make diabetes@champion iris/3")
-@click.argument("models", nargs=-1, required=True, metavar="NAME@ALIAS|NAME/VERSION…")
-@click.option("--release", "release_digest", metavar="SHA256", help="Another release than the fleet's.")
-@click.option("--breaking", is_flag=True, help="The models may break the callers of the versions before them.")
-@click.option("--compile", "mode", type=click.Choice(["auto", "never"]), default="auto", show_default=True)
-def main(models: tuple[str, ...], release_digest: str | None, *, breaking: bool, mode: Mode) -> None:
-    """Makes a deployment of exactly these models and prints its id as JSON. Activates nothing."""
-    with reported("slipway deployment make"):
-        say = functools.partial(print, file=sys.stderr)
-        made = make(store.current(), models, release_digest, say, breaking=breaking, mode=mode)
-        print(json.dumps({"id": made}))
-
-
-if __name__ == "__main__":
-    main()

@@ -36,10 +36,15 @@ class Entry:
 def command(role: str, since: str, count: int | None, *, follow: bool, request_id: str | None) -> list[str]:
     """journalctl's words on a node of that role."""
     argv = ["journalctl", "--quiet", "--output=json", f"--output-fields={FIELDS}", f"--since={since}"]
-    argv += [f"--identifier={name}" for name in (IDENTIFIERS if role == "serving" else TRACKING)]
+    argv += [f"--identifier={name}" for name in identifiers(role)]
     argv += [f"--lines={count}"] if count else []
     argv += ["--follow"] if follow else []
     return argv + ([f"--grep={_literally(request_id)}"] if request_id else [])
+
+
+def identifiers(role: str) -> tuple[str, ...]:
+    """The programs of a node that are heard."""
+    return IDENTIFIERS if role == "serving" else TRACKING
 
 
 def parse(line: str, node: str) -> Entry | None:
@@ -54,8 +59,12 @@ def parse(line: str, node: str) -> Entry | None:
         text = bytes(text).decode(errors="replace")
     if not isinstance(text, str) or (source == "systemd" and not str(raw.get("UNIT", "")).startswith(UNITS)):
         return None
+    return entry(stamp, node, source, int(raw.get("PRIORITY", 6)), text)
+
+
+def entry(stamp: float, node: str, source: str, priority: int, text: str) -> Entry:
+    """A line of whatever program, with its level: the journal's own, or what the line itself says."""
     said = _object(text)
-    priority = int(raw.get("PRIORITY", 6))
     level = "error" if priority <= SYSLOG_ERROR else "warning" if priority == SYSLOG_WARNING else "info"
     if said is None:
         return Entry(stamp, node, source, level, text)

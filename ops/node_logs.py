@@ -8,13 +8,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from contract import S3
+from ops import s3
 from ops.errors import UserError
 from ops.store import Store
 
@@ -47,65 +47,62 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shipped:
-    """What there is of one node; `last` is when it shipped last."""
+class Shipper:
+    """A node that has shipped, whether it lives or not. Its names are as `ops.nodes.Node` has them."""
 
-    instance: str
+    id: str
     role: str
-    first: datetime
-    last: datetime
-    files: int
 
     @property
     def name(self) -> str:
-        """As `ops.nodes.Node` has it."""
-        return f"{self.role}-{self.instance}"
+        return f"{self.role}-{self.id}"
 
 
-def shipped(at: Store) -> list[Shipped]:
-    """Every node that has shipped and whose logs are kept, the one that shipped last first."""
-    by_node: dict[tuple[str, str], list[LogFile]] = {}
-    for file in _files(at, S3.logs):
-        by_node.setdefault((file.role, file.instance), []).append(file)
-    found = [
-        Shipped(
-            instance=instance,
-            role=role,
-            first=min(file.first for file in files),
-            last=max(file.shipped for file in files),
-            files=len(files),
-        )
-        for (role, instance), files in by_node.items()
+def shippers(at: Store) -> list[Shipper]:
+    """Every node whose logs are kept, in the order of role and id; by the names of folders, without their files."""
+    return [
+        Shipper(id=folder.split("/")[-2], role=role.split("/")[-2])
+        for role in _folders(at, S3.logs)
+        for folder in _folders(at, role)
     ]
-    return sorted(found, key=lambda node: node.last, reverse=True)
 
 
-def read(at: Store, instance: str, since: datetime | None = None, until: datetime | None = None) -> Iterator[Line]:
+def read(
+    at: Store,
+    instance: str,
+    since: datetime | timedelta | None = None,
+    until: datetime | None = None,
+    *,
+    newest_first: bool = False,
+) -> Iterator[Line]:
     """The lines that a node has shipped, oldest first. Raises `UserError` when there is none of that node.
 
-    Files before `since` are not fetched, but for the one that may end after it.
+    A length of time counts from when the node shipped last. Files are fetched as they are reached, and none that is
+    outside.
     """
     files = sorted(_of(at, instance), key=lambda file: file.key)
     if not files:
         raise UserError(
-            f"{instance} has shipped no logs, or they are older than storage.logDays",
-            "nodes ship each minute; `slipway logs` without a name lists those that have",
+            f"{instance} has shipped no logs, or they are older than storage.logDays", "nodes ship each minute"
         )
-    for file, following in zip(files, [*files[1:], None], strict=True):
+    if isinstance(since, timedelta):
+        since = max(file.shipped for file in files) - since
+    pairs = list(zip(files, [*files[1:], None], strict=True))
+    for file, following in reversed(pairs) if newest_first else pairs:
         if (until and file.first > until) or (since and following and following.first < since):
             continue
-        for line in _lines(at, file):
+        lines = _lines(at, file)
+        for line in reversed(list(lines)) if newest_first else lines:
             if (since is None or line.time >= since) and (until is None or line.time <= until):
                 yield line
 
 
 def _of(at: Store, instance: str) -> list[LogFile]:
-    roles = {prefix.removeprefix(S3.logs).rstrip("/") for prefix in _folders(at)}
-    return [file for role in sorted(roles) for file in _files(at, f"{S3.logs}{role}/{instance}/")]
+    return [file for role in _folders(at, S3.logs) for file in _files(at, f"{role}{instance}/")]
 
 
-def _folders(at: Store) -> list[str]:
-    pages = _client(at).get_paginator("list_objects_v2").paginate(Bucket=at.bucket, Prefix=S3.logs, Delimiter="/")
+def _folders(at: Store, prefix: str) -> list[str]:
+    pages = _client(at).get_paginator("list_objects_v2").paginate(Bucket=at.bucket, Prefix=prefix, Delimiter="/")
     return [each["Prefix"] for page in _asked(at, pages) for each in page.get("CommonPrefixes", [])]
 
 
@@ -125,10 +122,8 @@ def _files(at: Store, prefix: str) -> Iterator[LogFile]:
 
 
 def _lines(at: Store, file: LogFile) -> Iterator[Line]:
-    try:
+    with s3.asked(s3.url(at.bucket, file.key)):
         content = _client(at).get_object(Bucket=at.bucket, Key=file.key)["Body"].read()
-    except (ClientError, BotoCoreError) as error:
-        raise _refused(at, file.key, error) from error
     for text in gzip.decompress(content).splitlines():
         line = json.loads(text)
         yield Line(
@@ -141,14 +136,8 @@ def _lines(at: Store, file: LogFile) -> Iterator[Line]:
 
 
 def _asked(at: Store, pages: Any) -> Iterator[Any]:
-    try:
+    with s3.asked(s3.url(at.bucket, S3.logs)):
         yield from pages
-    except (ClientError, BotoCoreError) as error:
-        raise _refused(at, S3.logs, error) from error
-
-
-def _refused(at: Store, key: str, error: Exception) -> UserError:
-    return UserError(f"s3://{at.bucket}/{key}: {error}", "check the credentials and that the stack is up")
 
 
 def _client(at: Store) -> Any:

@@ -1,4 +1,4 @@
-"""From models to the deployment that brings them and keeps everything else that is served.
+"""The one way to make a deployment: from models to the manifest that brings them, alone or beside what else is served.
 
 What stays is not asked for again while the release stays: both are immutable. With another release each kept model is
 asked anew, from the files in the bucket, because its run may be gone.
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from contract import S3
-from ops import deployment, environments, evidence, release, requirements, resolution
-from ops.compiling import Subject
+from ops import compiling, deployment, environments, evidence, release, requirements, resolution
+from ops.compiling import Mode, Subject
 from ops.deployment import Version
 from ops.errors import RefusedError, UserError
 from ops.evidence import MismatchError
@@ -29,18 +29,37 @@ Manifest = dict[str, Any]
 class Plan:
     """What is to be served: these versions, and what else the fleet has, from this release.
 
-    `alone`: only these versions, in this order, the first the default.
+    `alone`: only these versions, in this order, the first the default. `mode`: how these are served, and what is asked
+    anew; without it what is served stays as it is.
     """
 
     versions: tuple[Version, ...]
     current: Manifest
     release: str
     alone: bool = False
+    mode: Mode | None = None
+    require_example: bool = True
 
     @property
     def kept(self) -> list[dict[str, Any]]:
         named = {version.name for version in self.versions}
         return [] if self.alone else [entry for entry in self.current["models"] if entry["name"] not in named]
+
+    def stays(self, entry: dict[str, Any], version: Version | None) -> bool:
+        """Whether an entry of the current manifest is taken over; `version` is what of this model is wanted, if any."""
+        if self.release != self.current["release"]:
+            return False
+        if version is None:
+            return True
+        decided = self.mode is None or compiling.stands(entry, self.mode)
+        return version.version == entry["version"] and decided
+
+    def proven(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """The entry of a new version. Raises `RefusedError` when nothing could check its answers, and that matters."""
+        if self.require_example and not entry.get("expected"):
+            reason = f"model {entry['name']}/{entry['version']} has no input example"
+            raise RefusedError(entry["name"], reason, "log it with input_example=…, or set delivery.requireExample")
+        return entry
 
     def ordered(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if not self.alone:
@@ -57,18 +76,19 @@ def plan(
     *,
     breaking: bool,
     alone: bool = False,
+    mode: Mode | None = None,
+    require_example: bool = True,
     progress: Progress = lambda _: None,
 ) -> Plan:
     """Raises `UserError` for a model that is named twice, or not known."""
-    with tempfile.TemporaryDirectory() as folder:
-        current = at.deployment(at.pointer(), Path(folder))
+    current = at.manifest(at.pointer())
     if models:
         progress("asking MLflow which versions these are")
     versions = [replace(each, breaking=each.breaking or breaking) for each in map(deployment.resolve, models)]
     names = [version.name for version in versions]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f"{', '.join(twice)} is named more than once", "a deployment serves one version of a model")
-    return Plan(tuple(versions), current, release_digest or current["release"], alone)
+    return Plan(tuple(versions), current, release_digest or current["release"], alone, mode, require_example)
 
 
 def make(at: Store, wanted: Plan, progress: Progress = lambda _: None, *, build: bool = False) -> str:
@@ -107,7 +127,7 @@ def release_for(at: Store, wanted: Plan, progress: Progress = lambda _: None) ->
 
 def compose(at: Store, wanted: Plan, progress: Progress = lambda _: None) -> str:
     """The deployment of the plan with its release, as it is. Raises `RefusedError`."""
-    same_release = wanted.release == wanted.current["release"]
+    mode = wanted.mode or "auto"
     named = {version.name: version for version in wanted.versions}
     measured: dict[str, Any] = {}
     entries = []
@@ -120,22 +140,30 @@ def compose(at: Store, wanted: Plan, progress: Progress = lambda _: None) -> str
             if version is None and wanted.alone:
                 continue
             place = scratch / entry["digest"]
-            if same_release and (version is None or version.version == entry["version"]):
-                entries.append(entry)
+            if wanted.stays(entry, version):
+                entries.append(entry | ({"alias": version.alias} if version and version.alias else {}))
             elif version is None:
-                entries.append(again(at, entry, code, place, progress, measured=measured))
+                entries.append(again(at, entry, code, place, progress, measured=measured, mode=mode))
             else:
-                made = deployment.make_entry(at, version, code, place, progress, measured=measured)
-                entries.append(made | {"default": entry["default"]})
+                made = deployment.make_entry(at, version, code, place, progress, measured=measured, mode=mode)
+                entries.append(wanted.proven(made) | {"default": entry["default"]})
         for number, version in enumerate(named.values()):
-            made = deployment.make_entry(at, version, code, scratch / f"new-{number}", progress, measured=measured)
-            entries.append(made | {"default": not entries})
+            place = scratch / f"new-{number}"
+            made = deployment.make_entry(at, version, code, place, progress, measured=measured, mode=mode)
+            entries.append(wanted.proven(made) | {"default": not entries})
     manifest = {"schema": deployment.SCHEMA, "release": wanted.release, "models": wanted.ordered(entries)}
     return deployment.publish(at, manifest, measured)
 
 
 def again(
-    at: Store, entry: dict[str, Any], code: Path, place: Path, progress: Progress, *, measured: dict[str, Any]
+    at: Store,
+    entry: dict[str, Any],
+    code: Path,
+    place: Path,
+    progress: Progress,
+    *,
+    measured: dict[str, Any],
+    mode: Mode,
 ) -> dict[str, Any]:
     """The same version, with the answers that another release gives. Raises `RefusedError`."""
     label = f"{entry['name']}/{entry['version']}"
@@ -148,7 +176,7 @@ def again(
         known.write_text(json.dumps({key: golden[key] for key in ("input", "targets") if key in golden}))
     subject = Subject(digest=entry["digest"], release=code.name, code=code, files=files, golden=known)
     kept = {name: value for name, value in entry.items() if name not in ("compiled", "native")}
-    return kept | deployment.ask(at, label, subject, progress, measured=measured)
+    return kept | deployment.ask(at, label, subject, progress, measured=measured, mode=mode)
 
 
 def fetch(at: Store, entry: dict[str, Any], place: Path) -> Path:

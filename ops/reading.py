@@ -1,18 +1,26 @@
-"""Reads the journals of nodes over ssh: all at once and in order of time, or as they are written."""
+"""Reads the journals of nodes: of those that live over ssh, all at once and in order of time, or as they are written;
+of those that are gone, what they have shipped to the bucket.
+"""
 
+import itertools
 import queue
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 
-from ops import journal, remote
+from ops import journal, node_logs, remote
 from ops.errors import UserError
 from ops.inventory import Access
 from ops.journal import Entry
+from ops.node_logs import Line, Shipper
 from ops.nodes import Node
+from ops.since import parse
+from ops.store import Store
 
 SECONDS = 60.0
+BEFORE_ITS_END = timedelta(hours=1)
 
 
 def choose(found: Sequence[Node], wanted: str | None) -> list[Node]:
@@ -28,6 +36,41 @@ def choose(found: Sequence[Node], wanted: str | None) -> list[Node]:
         names = ", ".join(node.name for node in found) or "none"
         raise UserError(f"there is no node {wanted or 'that serves'}", f"the stack's nodes: {names}")
     return chosen
+
+
+def choose_gone(found: Sequence[Shipper], wanted: str) -> Shipper | None:
+    """The one whose name or id is, or begins or ends, as `wanted` says. Raises `UserError` when several are."""
+    chosen = [node for node in found if wanted in (node.id, node.name)] or [
+        node for node in found if node.id.startswith(wanted) or node.id.endswith(wanted)
+    ]
+    if len(chosen) > 1:
+        raise UserError(
+            f"{wanted} is not one node that is gone", f"name one: {', '.join(node.name for node in chosen)}"
+        )
+    return chosen[0] if chosen else None
+
+
+def read_gone(at: Store, node: Shipper, since: str | None, count: int, request_id: str | None) -> list[Entry]:
+    """The newest lines that a node has shipped, of the programs that are heard of a living one, oldest first.
+
+    `since` is as journalctl takes it; without one it is the hour before the node's end.
+    """
+    begin = parse(since, datetime.now(UTC)) if since else BEFORE_ITS_END
+    lines = node_logs.read(at, node.id, begin, newest_first=True)
+    entries = (_entry(line, node) for line in lines if _heard(line, node.role))
+    wanted = (entry for entry in entries if not request_id or journal.of_request(entry, request_id))
+    return list(itertools.islice(wanted, count))[::-1]
+
+
+def _heard(line: Line, role: str) -> bool:
+    """systemd's lines are shipped without the unit that they are about, but name it."""
+    if line.name == "systemd":
+        return any(unit in line.message for unit in journal.UNITS)
+    return line.name in journal.identifiers(role)
+
+
+def _entry(line: Line, node: Shipper) -> Entry:
+    return journal.entry(line.time.timestamp(), node.id, line.name, line.priority, line.message)
 
 
 def read(

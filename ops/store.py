@@ -6,21 +6,17 @@ An object's name is the digest of what it holds, so that it is written once, by 
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from contract import PATHS, S3
+from ops import s3
 from ops.errors import UserError
 from ops.run import run
-
-ABSENT = {"404", "NoSuchKey", "ParameterNotFound"}
-ALREADY = {"PreconditionFailed", "412"}
 
 
 @dataclass(frozen=True)
@@ -34,50 +30,38 @@ class Store:
 
     def tag(self, key: str) -> str | None:
         """The entity tag of an object, which changes with its content; None when there is no such object."""
-        try:
-            return str(self._s3().head_object(Bucket=self.bucket, Key=key)["ETag"])
-        except ClientError as error:
-            if _code(error) in ABSENT:
-                return None
-            raise _refused(f"s3://{self.bucket}/{key}", error) from error
+        found = s3.head(self._s3(), self.bucket, key)
+        return None if found is None else str(found["ETag"])
 
     def read(self, key: str) -> Any:
         """The JSON of a small object, None when there is no such object."""
-        try:
-            return json.loads(self._s3().get_object(Bucket=self.bucket, Key=key)["Body"].read())
-        except ClientError as error:
-            if _code(error) in ABSENT:
-                return None
-            raise _refused(f"s3://{self.bucket}/{key}", error) from error
+        found = s3.get(self._s3(), self.bucket, key)
+        return None if found is None else json.loads(found[0])
 
     def put(self, key: str, content: Path | bytes) -> bool:
         """Writes an object unless it is there. Returns whether this call wrote it."""
         if self.has(key):
             return False
         body = content if isinstance(content, bytes) else content.read_bytes()
-        try:
-            self._s3().put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
-        except ClientError as error:
-            if _code(error) in ALREADY:
-                return False
-            raise _refused(f"s3://{self.bucket}/{key}", error) from error
-        return True
+        return s3.put(self._s3(), self.bucket, key, body, {"IfNoneMatch": "*"}, lost=s3.ALREADY)
 
     def get(self, key: str, place: Path) -> None:
         """Raises `UserError` when the object cannot be had."""
-        try:
+        with s3.asked(s3.url(self.bucket, key)):
             self._s3().download_file(self.bucket, key, str(place))
-        except ClientError as error:
-            raise _refused(f"s3://{self.bucket}/{key}", error) from error
 
-    def deployment(self, deployment_id: str, scratch: Path) -> dict[str, Any]:
-        """The manifest of a deployment. Raises `UserError` when it is not there, or was changed by hand."""
-        place = scratch / f"{deployment_id}.json"
-        key = f"{S3.deployments}{deployment_id}.json"
-        if not self.has(key):
-            raise UserError(f"this stack has no deployment {deployment_id}", "`slipway history` lists those that were")
-        self.get(key, place)
-        content = place.read_bytes()
+    def existing(self, deployment_id: str) -> str:
+        """The id. Raises `UserError` when this stack has no such deployment."""
+        if not self.has(manifest_key(deployment_id)):
+            raise unknown(deployment_id)
+        return deployment_id
+
+    def manifest(self, deployment_id: str) -> dict[str, Any]:
+        """Of a deployment. Raises `UserError` when it is not there, or was changed by hand."""
+        found = s3.get(self._s3(), self.bucket, manifest_key(deployment_id))
+        if found is None:
+            raise unknown(deployment_id)
+        content, _ = found
         if (actual := hashlib.sha256(content).hexdigest()[:12]) != deployment_id:
             raise UserError(
                 f"the manifest of deployment {deployment_id} was changed: its content is that of {actual}",
@@ -86,33 +70,31 @@ class Store:
         manifest: dict[str, Any] = json.loads(content)
         return manifest
 
-    def manifest(self, deployment_id: str) -> dict[str, Any]:
-        """The same, for who needs no file of it."""
-        with tempfile.TemporaryDirectory() as scratch:
-            return self.deployment(deployment_id, Path(scratch))
-
     def pointer(self) -> str:
         """The id of the current deployment."""
-        try:
+        with s3.asked(f"parameter {self.deployment_parameter}"):
             answer = self._client("ssm").get_parameter(Name=self.deployment_parameter)
-        except ClientError as error:
-            raise _refused(f"parameter {self.deployment_parameter}", error) from error
         return str(answer["Parameter"]["Value"])
 
     def point(self, deployment_id: str) -> None:
         """Moves the pointer: from here on this is what the fleet serves. The deployment must be in the bucket."""
-        if not self.has(f"{S3.deployments}{deployment_id}.json"):
-            raise UserError(f"there is no deployment {deployment_id}", "make it with `slipway deployment make`")
-        try:
-            self._client("ssm").put_parameter(Name=self.deployment_parameter, Value=deployment_id, Overwrite=True)
-        except ClientError as error:
-            raise _refused(f"parameter {self.deployment_parameter}", error) from error
+        value = self.existing(deployment_id)
+        with s3.asked(f"parameter {self.deployment_parameter}"):
+            self._client("ssm").put_parameter(Name=self.deployment_parameter, Value=value, Overwrite=True)
 
     def _s3(self) -> Any:
         return self._client("s3")
 
     def _client(self, service: str) -> Any:
         return boto3.client(service, region_name=self.region)
+
+
+def manifest_key(deployment_id: str) -> str:
+    return f"{S3.deployments}{deployment_id}.json"
+
+
+def unknown(deployment_id: str) -> UserError:
+    return UserError(f"this stack has no deployment {deployment_id}", "`slipway history` lists those that were")
 
 
 def current() -> Store:
@@ -139,11 +121,3 @@ def outputs() -> dict[str, Any]:
         text = run(argv, cwd=Path(__file__).parent.parent, hint=hint).stdout
     found: dict[str, Any] = json.loads(text)
     return found
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _refused(what: str, error: ClientError | BotoCoreError) -> UserError:
-    return UserError(f"{what}: {error}", "check the credentials and that the stack is up")

@@ -45,7 +45,7 @@ class ModelVersion:
     source: str | None
     digest: str
     default: bool
-    expected: Expected
+    expected: Expected | None  # None: it was logged without an input example, which the stack's settings allow
     golden: Golden | None = None
     decision: Decision | None = None  # whether it is served compiled
     alias: str | None = None  # by which it was chosen when the deployment was made; never looked up again
@@ -54,6 +54,17 @@ class ModelVersion:
     @property
     def label(self) -> str:
         return f"{self.name}/{self.version}"
+
+    @property
+    def example(self) -> Any:
+        """A body of /invocations to show people; an empty one where the deployment has none."""
+        return self.expected.input if self.expected else {}
+
+    @property
+    def unchecked(self) -> list[str]:
+        """What neither this server nor the gate could look at, for lack of evidence in the deployment."""
+        found = [] if self.expected else ["whether it answers rightly: it has no input example"]
+        return found if self.golden else [*found, "more than its input example: its run has no golden set"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +109,7 @@ def _deployment(manifest: Any, deployment_id: str) -> Deployment:
 
 
 def _model(item: Any) -> ModelVersion:
-    expected = _get(item, "expected", dict)
-    if missing := {"input", "output"} - expected.keys():
-        raise BadDeploymentError(f'the manifest lacks "{min(missing)}" in "expected" of {item.get("name")!r}')
+    expected = _expected(item)
     return ModelVersion(
         name=_get(item, "name", str),
         version=str(_get(item, "version", object)),
@@ -108,7 +117,7 @@ def _model(item: Any) -> ModelVersion:
         source=item.get("source"),
         digest=_get(item, "digest", str),
         default=item.get("default") is True,
-        expected=Expected(input=expected["input"], output=expected["output"], tolerance=_tolerance(item, expected)),
+        expected=expected,
         golden=_golden(item),
         decision=_decision(item),
         alias=_get(item, "alias", str) if item.get("alias") is not None else None,
@@ -124,12 +133,24 @@ def _decision(item: Any) -> Decision | None:
         raise BadDeploymentError(f'"compiled" or "native" of {item.get("name")!r} cannot be read: {what}') from None
 
 
-def _golden(item: Any) -> Golden | None:
-    if item.get("golden") is None:
+def _expected(item: Any) -> Expected | None:
+    if (found := _answers(item, "expected")) is None:
         return None
-    golden = _get(item, "golden", dict)
-    if missing := {"input", "output"} - golden.keys():
-        raise BadDeploymentError(f'the manifest lacks "{min(missing)}" in "golden" of {item.get("name")!r}')
+    return Expected(input=found["input"], output=found["output"], tolerance=_tolerance(item, found))
+
+
+def _answers(item: Any, key: str) -> dict[str, Any] | None:
+    if item.get(key) is None:
+        return None
+    found = _get(item, key, dict)
+    if missing := {"input", "output"} - found.keys():
+        raise BadDeploymentError(f'the manifest lacks "{min(missing)}" in "{key}" of {item.get("name")!r}')
+    return found
+
+
+def _golden(item: Any) -> Golden | None:
+    if (golden := _answers(item, "golden")) is None:
+        return None
     return Golden(
         input=golden["input"],
         output=golden["output"],

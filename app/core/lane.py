@@ -108,7 +108,10 @@ def _opened(model: LoadedModel, timed: Timed) -> Lane:
 
 
 def _test(lane: Lane, timed: Timed) -> bool:
-    body = lane.model.version.expected.input
+    version = lane.model.version
+    if (known := version.expected or version.golden) is None:  # no rows to test it with: one request at a time
+        return False
+    body = known.input
     frame = lane.enforced(inputs.from_json(body, lane.model.pyfunc.metadata).data)
     if frame is None or not len(frame):
         return False

@@ -32,6 +32,7 @@ def models(here: Serving) -> list[dict[str, Any]]:
             "digest": model.digest,
             "default": model == here.default(),
             "status": here.status(model),
+            "unchecked": model.unchecked,
             **_served_as(here, model),
         }
         for model in here.deployment.models

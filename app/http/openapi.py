@@ -41,7 +41,7 @@ def _ready() -> list[LoadedModel]:
 
 
 def _described(model: LoadedModel) -> dict[str, Any]:
-    name, metadata, body = model.version.name, model.pyfunc.metadata, model.version.expected.input
+    name, metadata, body = model.version.name, model.pyfunc.metadata, model.version.example
     rows, tensors = schemas.rows_of(body), schemas.tensor_example(body, metadata)
     calls = [("MLflow's scoring protocol", f"/models/{quote(name)}/invocations", body)]
     calls.append(("Rows", f"/predict/{quote(name)}", rows))
@@ -55,7 +55,7 @@ def _described(model: LoadedModel) -> dict[str, Any]:
         "outputs": described["outputs"],
         "params": (schemas.params(metadata) or {}).get("properties", {}),
         "calls": [(title, _curl(path, body)) for title, path, body in calls if body],
-        "answer": json.dumps(model.version.expected.output)[:EXAMPLE_LENGTH],
+        "answer": json.dumps(expected.output)[:EXAMPLE_LENGTH] if (expected := model.version.expected) else None,
     }
 
 

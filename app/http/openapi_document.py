@@ -71,10 +71,11 @@ def _invocations(model: LoadedModel, key: str, prefix: str = "") -> dict[str, An
     body: dict[str, Any] = {"type": "object", "properties": _inputs(key)}
     if params := schemas.params(model.pyfunc.metadata):
         body["properties"]["params"] = params
-    example = {"example": model.version.expected.input}
+    expected = model.version.expected
+    asked, answered = ({"example": expected.input}, {"example": expected.output}) if expected else ({}, {})
     answer = {"type": "object", "properties": {"predictions": ref(f"{key}-predictions")}, "required": ["predictions"]}
-    content = {JSON: {"schema": body, **example}, CSV: {"schema": STRING}}
-    given = {JSON: {"schema": answer, "example": model.version.expected.output}}
+    content = {JSON: {"schema": body, **asked}, CSV: {"schema": STRING}}
+    given = {JSON: {"schema": answer, **answered}}
     return {
         **_about_model(model, f"{prefix}{key}-invocations", "MLflow's scoring protocol"),
         **_post(content, given, "MlflowError"),
@@ -94,7 +95,7 @@ def _inputs(key: str) -> dict[str, Any]:
 def _predict(model: LoadedModel, key: str, prefix: str = "") -> dict[str, Any]:
     one = [ref(f"{key}-row"), ref(f"{key}-values")]
     body = {"anyOf": [one[0], {"type": "array", "minItems": 1, "items": {"anyOf": one}}]}
-    rows = schemas.rows_of(model.version.expected.input)
+    rows = schemas.rows_of(model.version.example)
     content: dict[str, Any] = {JSON: {"schema": body} | ({"example": rows} if rows else {})}
     schema = model.pyfunc.metadata.get_input_schema()
     if schema is not None and schema.has_input_names() and not schema.is_tensor_spec():
@@ -125,7 +126,7 @@ def _infer(model: LoadedModel, key: str, more: str) -> dict[str, Any]:
         },
         "required": ["inputs"],
     }
-    tensors = schemas.tensor_example(model.version.expected.input, model.pyfunc.metadata)
+    tensors = schemas.tensor_example(model.version.example, model.pyfunc.metadata)
     raw = {"schema": {**STRING, "contentMediaType": BINARY}}
     content = {JSON: {"schema": body} | ({"example": {"inputs": tensors}} if tensors else {}), BINARY: raw}
     given = {JSON: {"schema": ref("InferResponse")}, BINARY: raw}

@@ -29,13 +29,13 @@ def of(here: Serving, model: ModelVersion, problem: ServingError | None, facts: 
 
 def _form(here: Serving, model: ModelVersion, problem: ServingError | None, facts: Mapping[str, Any]) -> dict[str, Any]:
     metadata = here.model(model).pyfunc.metadata
-    example = page_form.example_row(model.expected.input)
+    example = page_form.example_row(model.example)
     by_field = facts.get("given") if not facts.get("as_json") else None
     error = problem.message if problem and not facts.get("as_json") else None
     return {
         "fields": page_form.fields(metadata.get_input_schema(), by_field or example, error),
         "shown": page_form.SHOWN,
-        "body": facts.get("body") or page_form.example_body(model.expected.input, metadata),
+        "body": facts.get("body") or page_form.example_body(model.example, metadata),
     }
 
 

@@ -66,8 +66,8 @@ class Storage(pulumi.ComponentResource):
     def _lifecycle(
         self, name: str, bucket: aws.s3.Bucket, versioning: aws.s3.BucketVersioning, settings: StorageSettings
     ) -> None:
-        """Clears what nobody can name any more, and nodes' logs that are old. No other current object ever expires: a
-        rollback may need it, and `slipway prune` knows which one."""
+        """Clears what nobody can name any more, and logs of nodes and predictions that are old. No other current object
+        ever expires: a rollback may need it, and `slipway prune` knows which one."""
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-artifacts",
             bucket=bucket.id,
@@ -80,13 +80,18 @@ class Storage(pulumi.ComponentResource):
                     "noncurrent_version_expiration": {"noncurrent_days": settings.noncurrent_days},
                     "expiration": {"expired_object_delete_marker": True},
                 },
-                {
-                    "id": "logs",
-                    "status": "Enabled",
-                    "filter": {"prefix": S3.logs},
-                    "noncurrent_version_expiration": {"noncurrent_days": 1},
-                    "expiration": {"days": settings.log_days},
-                },
+                _expiring("logs", S3.logs, settings.log_days),
+                _expiring("predictions", S3.predictions, settings.prediction_days),
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
+
+
+def _expiring(name: str, prefix: str, days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:
+    return {
+        "id": name,
+        "status": "Enabled",
+        "filter": {"prefix": prefix},
+        "noncurrent_version_expiration": {"noncurrent_days": 1},
+        "expiration": {"days": days},
+    }

@@ -141,7 +141,7 @@ def operator() -> str:
 def target_of_rollback(at: Store, deployment: str | None) -> str:
     """Where a rollback goes: the deployment that is named, or what was served before the current one."""
     if deployment:
-        return wanted.existing(at, wanted.Wish(deployment).deployment or "")
+        return at.existing(wanted.Wish(deployment).deployment or "")
     return History(at).before(at.pointer())
 
 

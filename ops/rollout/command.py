@@ -43,7 +43,7 @@ def begin(
 ) -> None:
     """Takes the lock and prints what is to be rolled out, as JSON."""
     with reported("slipway rollout"):
-        at, bounds, wish = store.current(), settings.current(), wanted.Wish(deployment or None, models, release or None)
+        at, bounds, wish = store.current(), settings.current(), wanted.Wish(deployment, models, release)
         nodes = [node for node in reach.current().nodes() if node.state == "running"]
         if not nodes:
             raise UserError(NOTHING, "is the stack up? `python -m ops.inventory` lists its nodes")
@@ -51,7 +51,7 @@ def begin(
         kind, why = (Kind.ROLLBACK, "rollback") if back else (Kind.DEPLOY, wish.reason)
         target = beginning.target_of_rollback(at, wish.deployment) if back else wish.deployment
         if check:
-            target = wanted.existing(at, target) if target else None
+            target = at.existing(target) if target else None
             _print(beginning.as_facts(beginning.plan(at, bounds, nodes, target, kind=kind)))
             return
         if not back:

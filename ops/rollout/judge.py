@@ -24,9 +24,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """`errors` are 5xx that callers saw, `rescued` requests that the fallback answered, `slot_errors` 5xx of the slot's
-    own, of which both are part; `wrong` are replayed examples with another answer than expected. `buckets` are
-    cumulative counts by upper bound in seconds, the last one without bound."""
+    """`errors` are 5xx that callers saw, `rescued` requests that the fallback answered, `slot_errors` those that the
+    slot itself answered with 5xx, of which both are part; `wrong` are replayed examples with another answer than
+    expected. `buckets` are cumulative counts by upper bound in seconds, the last one without bound."""
 
     deployment: str
     seconds: float

@@ -5,11 +5,9 @@ With nothing named, the alias decides: every model that carries it, in the versi
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from contract import S3
@@ -32,23 +30,16 @@ class Wish:
     release: str | None = None
 
     def __post_init__(self) -> None:
-        if self.deployment and (self.models or self.release):
+        if self.deployment is not None and (self.models or self.release):
             raise UserError("a deployment has its models and its release", "name the deployment, or what is to change")
-        if self.deployment and not ID.fullmatch(self.deployment):
-            raise UserError(f"{self.deployment!r} is no deployment", "its id has 12 hexadecimal digits")
-        if self.release and not RELEASE.fullmatch(self.release):
-            raise UserError(f"{self.release!r} is no release", "its digest has 64 hexadecimal digits")
+        if self.deployment is not None and not ID.fullmatch(self.deployment):
+            raise UserError(f"deployment: {self.deployment!r} is no deployment id", "it has 12 hexadecimal digits")
+        if self.release is not None and not RELEASE.fullmatch(self.release):
+            raise UserError(f"release: {self.release!r} is no digest of a release", "it has 64 hexadecimal digits")
 
     @property
     def reason(self) -> str:
         return " ".join([*self.models, *([f"release {self.release[:12]}"] if self.release else [])])
-
-
-def existing(at: Store, deployment: str) -> str:
-    """The id, when this stack has such a deployment."""
-    if not at.has(f"{S3.deployments}{deployment}.json"):
-        raise UserError(f"this stack has no deployment {deployment}", "`slipway history` lists those that were")
-    return deployment
 
 
 def make(at: Store, wish: Wish, bounds: Delivery, progress: Progress) -> tuple[str, str]:
@@ -56,16 +47,26 @@ def make(at: Store, wish: Wish, bounds: Delivery, progress: Progress) -> tuple[s
     from ops import promotion
 
     if wish.deployment:
-        return existing(at, wish.deployment), f"deployment {wish.deployment}"
+        return at.existing(wish.deployment), f"deployment {wish.deployment}"
     if wish.models or wish.release:
         if wish.release and not at.has(f"{S3.releases}{wish.release}.tar.zst"):
             raise UserError(
                 f"this stack has no release {wish.release[:12]}…", "`slipway release` builds and uploads one"
             )
-        plan = promotion.plan(at, wish.models, wish.release, breaking=False, progress=progress)
+        plan = promotion.plan(
+            at,
+            wish.models,
+            wish.release,
+            breaking=False,
+            require_example=bounds.require_example,
+            progress=progress,
+        )
         return promotion.make(at, plan, progress, build=bounds.build_releases), wish.reason
     versions = by_alias(bounds)
-    plan = promotion.plan(at, versions, None, breaking=False, alone=True, progress=progress)
+    followed = [f"{version}@{bounds.alias}" for version in versions]
+    plan = promotion.plan(
+        at, followed, None, breaking=False, alone=True, require_example=bounds.require_example, progress=progress
+    )
     made = promotion.make(at, plan, progress, build=bounds.build_releases)
     return made, f"what @{bounds.alias} says: {', '.join(versions)}"
 
@@ -99,5 +100,4 @@ def description(at: Store, deployment: str) -> str:
 @cache
 def _manifest(at: Store, deployment: str) -> dict[str, Any]:
     """It never changes."""
-    with tempfile.TemporaryDirectory() as scratch:
-        return at.deployment(deployment, Path(scratch))
+    return at.manifest(deployment)

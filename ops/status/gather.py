@@ -5,11 +5,9 @@ The registry and the nodes may be out of reach: that is shown, and does not keep
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -43,8 +41,7 @@ def gather(at: Store, access: Access) -> Status:
         aliases = pool.submit(registered)
         answers = pool.submit(remote.ask_all, asked, access, COMMAND, NODE_SECONDS)
         pointer = at.pointer()
-        with tempfile.TemporaryDirectory() as folder:
-            manifest = at.deployment(pointer, Path(folder))
+        manifest = at.manifest(pointer)
         held, paused, healthy = Lock(at).read(), Objects(at).read(S3.paused), health(fleet)
         known, unreachable = aliases.result()
         said = {**hindered, **answers.result()}

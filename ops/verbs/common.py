@@ -8,6 +8,13 @@ import click
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
+def compile_option(default: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`mode`; None leaves what is served as it is."""
+    told = "Serve them compiled where that is better, or never." + ("" if default else " Without it, as they are now.")
+    choice = click.Choice(["auto", "never"])
+    return click.option("--compile", "mode", type=choice, default=default, show_default=bool(default), help=told)
+
+
 def examples(*lines: str) -> str:
     """An epilog that click leaves as it is."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])

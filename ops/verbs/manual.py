@@ -1,12 +1,16 @@
 """The steps of a rollout one by one, for playbooks and for people who want to see each."""
 
+import functools
 import json
+import sys
 
 import click
 
-from ops import deployment, standby, store
+from ops import promotion, standby, store
+from ops.compiling import Mode
 from ops.errors import reported
-from ops.verbs.common import examples, verb
+from ops.rollout import settings
+from ops.verbs.common import compile_option, examples, verb
 
 
 @click.group(
@@ -16,7 +20,29 @@ def deployment_group() -> None:
     """Deployments: a release and the models that it serves, as one immutable manifest."""
 
 
-deployment_group.add_command(deployment.main, "make")
+@deployment_group.command("make", epilog=examples("slipway deployment make diabetes@champion iris/3"))
+@click.argument("models", nargs=-1, required=True, metavar="NAME@ALIAS|NAME/VERSION…")
+@click.option("--release", "release_digest", metavar="SHA256", help="Another release than the fleet's.")
+@click.option("--breaking", is_flag=True, help="The models may break the callers of the versions before them.")
+@compile_option(default="auto")
+def make(models: tuple[str, ...], release_digest: str | None, *, breaking: bool, mode: Mode) -> None:
+    """Makes a deployment of exactly these models, the first the default, and prints its id as JSON.
+
+    Activates nothing; making the same one again changes nothing.
+    """
+    with reported("slipway deployment make"):
+        at, say = store.current(), functools.partial(print, file=sys.stderr)
+        plan = promotion.plan(
+            at,
+            models,
+            release_digest,
+            breaking=breaking,
+            alone=True,
+            mode=mode,
+            require_example=settings.current().require_example,
+            progress=say,
+        )
+        click.echo(json.dumps({"id": promotion.make(at, plan, say)}))
 
 
 @deployment_group.command("show", epilog=examples("slipway deployment show 3f2a9c1b7d20"))

@@ -2,9 +2,7 @@
 
 import itertools
 import sys
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -75,9 +73,9 @@ def diff(before: str, after: str, as_json: bool) -> None:
     Models and versions, their metrics, parameters, requirements and signatures, and the packages of the releases.
     Exit status 1 when something does.
     """
-    with reported("slipway diff"), tempfile.TemporaryDirectory() as folder:
+    with reported("slipway diff"):
         at = store.current()
-        old, new = (at.deployment(identified(at, each), Path(folder)) for each in (before, after))
+        old, new = (at.manifest(identified(at, each)) for each in (before, after))
         same = old["release"] == new["release"]
         found = changes(old, new, ({}, {}) if same else (_packages(at, old), _packages(at, new)))
     if as_json:

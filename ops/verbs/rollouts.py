@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ops import cache, candidate, promotion, store, terminal
+from ops.compiling import Mode
 from ops.delivery import watcher
 from ops.errors import UserError, reported
 from ops.follow import follow
@@ -18,7 +19,7 @@ from ops.rollout.history import History
 from ops.run import CommandError
 from ops.steps import Steps
 from ops.store import Store
-from ops.verbs.common import json_option, verb
+from ops.verbs.common import compile_option, json_option, verb
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
@@ -36,6 +37,7 @@ MODELS = "NAME@ALIAS|NAME/VERSION…"
 @click.option("--release", "release_digest", metavar="SHA256", help="Another server release than the fleet's.")
 @click.option("--build", is_flag=True, help="Build a release, where the model was logged with what this one has not.")
 @click.option("--breaking", is_flag=True, help="The models may break the callers of the versions before them.")
+@compile_option(default=None)
 @click.option("--reason", help="For the history.")
 @json_option
 def promote(
@@ -44,6 +46,7 @@ def promote(
     release_digest: str | None,
     build: bool,
     breaking: bool,
+    mode: Mode | None,
     reason: str | None,
     as_json: bool,
 ) -> None:
@@ -57,9 +60,17 @@ def promote(
         at, steps = store.current(), Steps()
         refuse_if_locked(at)
         with steps.step("deployment") as step:
-            plan = promotion.plan(at, models, release_digest, breaking=breaking, progress=step.say)
-            build = build or settings.current().build_releases
-            made = promotion.make(at, plan, step.say, build=build)
+            bounds = settings.current()
+            plan = promotion.plan(
+                at,
+                models,
+                release_digest,
+                breaking=breaking,
+                mode=mode,
+                require_example=bounds.require_example,
+                progress=step.say,
+            )
+            made = promotion.make(at, plan, step.say, build=build or bounds.build_releases)
             step.done(made)
         for note in candidate.unchecked(at.manifest(made)):
             steps.line(f"     not checked: {note}")

@@ -5,7 +5,7 @@ for the pointer only now and then while all is well, because a person may move t
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -43,7 +43,7 @@ class World(Protocol):
     def paused(self) -> str: ...
     def locked(self) -> str: ...
     def rollouts(self) -> Iterable[Record]: ...
-    def make(self, models: list[str]) -> Made: ...
+    def make(self, models: list[str], carrying: Collection[str]) -> Made: ...
     def roll(self, deployment: str, reason: str) -> Rolled: ...
     def prefetch(self) -> None: ...
 
@@ -93,7 +93,7 @@ class Watcher:
         if not goal:
             return self._say("no model carries the alias any more: the last one served is kept")
         if rested and not self._hindered():
-            self._carry_out(goal, served, page)
+            self._carry_out(goal, wish.labels(wanted), served, page)
         return None
 
     def _current(self, anew: bool = False) -> Served:
@@ -122,12 +122,12 @@ class Watcher:
             say("waiting", message=message)
         self._said = message
 
-    def _carry_out(self, goal: Mapping[str, str], served: Served, page: Page) -> None:
+    def _carry_out(self, goal: Mapping[str, str], carrying: Collection[str], served: Served, page: Page) -> None:
         changed, models = wish.changes(goal, served), wish.ordered(goal, served.default)
         say("wanted", models=models, changed=changed, instead_of=served.deployment)
         self._write_tags(wish.rolling(changed))
         try:
-            made = self.world.make(models)
+            made = self.world.make(models, carrying)
         except TroubleError as trouble:
             return self._troubled(page, changed, served, trouble)
         if made.refused:

@@ -1,4 +1,4 @@
-"""Makes a deployment for the watcher, in a process of its own that ends: `python3 -m ops.watcher.maker NAME/VERSION…`.
+"""Makes a deployment for the watcher, in a process of its own: `python3 -m ops.watcher.maker NAME/VERSION[@ALIAS]…`.
 
 Only this one imports mlflow. Its last line is JSON: `{"id": …}`, or `{"refused": reason, "model": name}` for what will
 not be better tomorrow. Anything else that it prints is trouble, which may pass. Without a model it fetches the current
@@ -7,8 +7,6 @@ release, so that the first wish need not wait for that.
 
 import json
 import sys
-import tempfile
-from pathlib import Path
 
 from ops import promotion, release, store
 from ops.errors import RefusedError, reported
@@ -22,15 +20,16 @@ def main(models: list[str]) -> None:
     at = store.current()
     with reported("slipway-watcher"):
         if not models:
-            with tempfile.TemporaryDirectory() as folder:
-                digest = at.deployment(at.pointer(), Path(folder))["release"]
+            digest = at.manifest(at.pointer())["release"]
             release.unpacked(at, digest, _say)
             release.prune(KEPT_RELEASES)
             print(json.dumps({"release": digest}))
             return
         try:
-            plan = promotion.plan(at, models, None, breaking=False, alone=True, progress=_say)
-            made = promotion.make(at, plan, _say, build=settings.current().build_releases)
+            bounds = settings.current()
+            needed = bounds.require_example
+            plan = promotion.plan(at, models, None, breaking=False, alone=True, require_example=needed, progress=_say)
+            made = promotion.make(at, plan, _say, build=bounds.build_releases)
         except RefusedError as refusal:
             print(json.dumps({"refused": refusal.message, "model": refusal.model}))
             return

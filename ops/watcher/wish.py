@@ -127,6 +127,10 @@ def ordered(goal: Mapping[str, str], default: str | None) -> list[str]:
     return [f"{name}/{goal[name]}" for name in names]
 
 
+def labels(models: Mapping[str, str]) -> list[str]:
+    return [f"{name}/{version}" for name, version in models.items()]
+
+
 def tags(wanted: Mapping[str, str], served: Served, ledger: Ledger) -> dict[tuple[str, str], dict[str, str]]:
     """The tags of every version that has something to say: served ones, and those whose alias led to nothing."""
     result = {

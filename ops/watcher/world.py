@@ -1,7 +1,6 @@
 """The watcher's world as it is: MLflow on this node, the stack's bucket and pointer, and the processes it starts."""
 
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from contract import S3
@@ -33,8 +32,7 @@ class Node:
         """A deployment never changes, so only the newest one is read."""
         identity = self._at.pointer()
         if identity not in self._manifests:
-            with tempfile.TemporaryDirectory() as scratch:
-                self._manifests = {identity: Served.of(identity, self._at.deployment(identity, Path(scratch)))}
+            self._manifests = {identity: Served.of(identity, self._at.manifest(identity))}
         return self._manifests[identity]
 
     def tag(self, name: str, version: str, tags: Mapping[str, str]) -> None:
@@ -60,8 +58,10 @@ class Node:
     def rollouts(self) -> Iterable[Record]:
         return History(self._at).newest_first()
 
-    def make(self, models: list[str]) -> Made:
-        return children.make(models)
+    def make(self, models: list[str], carrying: Collection[str]) -> Made:
+        """What is served on though the alias is elsewhere has no part in it."""
+        alias = self._delivery.alias
+        return children.make([f"{model}@{alias}" if model in carrying else model for model in models])
 
     def roll(self, deployment: str, reason: str) -> Rolled:
         hear = children.Headings(deployment)

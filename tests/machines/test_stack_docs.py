@@ -4,7 +4,6 @@ every call that an operator has made to it."""
 import json
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +52,7 @@ def test_the_addresses_alone_are_printed(stack: Live) -> None:
 
 
 def served(stack: Live) -> list[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        models = stack.store.deployment(stack.store.pointer(), Path(folder))["models"]
-    return [model["name"] for model in models]
+    return [model["name"] for model in stack.store.manifest(stack.store.pointer())["models"]]
 
 
 def test_a_model_is_delivered_as_the_page_says(stack: Live, tmp_path: Path) -> None:

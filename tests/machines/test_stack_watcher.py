@@ -1,7 +1,6 @@
 """An alias that moves in MLflow, by the ordinary client, and what the watcher makes of it under load."""
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,8 +60,7 @@ class Right(Mapping[str, float]):
 
 
 def served_models(at: Store, deployment: str) -> dict[str, str]:
-    with tempfile.TemporaryDirectory() as folder:
-        return {entry["name"]: entry["version"] for entry in at.deployment(deployment, Path(folder))["models"]}
+    return {entry["name"]: entry["version"] for entry in at.manifest(deployment)["models"]}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import tarfile
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,14 +29,17 @@ from ops import (
 from ops.cli import main
 from ops.deployment import Version
 from ops.errors import RefusedError, UserError
+from ops.rollout import settings
 from ops.rollout.history import History, Kind, Outcome, Record
 from ops.rollout.lock import Lock
+from ops.rollout.settings import parsed
 from ops.store import Store
 from tests.moto.cloud import ENVIRONMENT
 from tests.moto.local_api import IMAGE, LocalApi
 from tests.moto.test_rollout_objects import MINE
 from tests.unit.ops.test_candidate import Bounds
 from tests.unit.ops.test_status import said
+from tests.unit.test_rollout_settings import OUTPUT
 
 
 @pytest.fixture
@@ -122,7 +126,7 @@ def test_what_was_found_right_is_not_fetched_again(at: Store, monkeypatch: pytes
 
     monkeypatch.setattr(Store, "get", get)
     assert candidate.check(at, made, None, Bounds()) == []
-    assert fetched == [f"{S3.deployments}{made}.json"]
+    assert fetched == []
 
 
 def test_a_manifest_that_was_changed_by_hand_is_refused(at: Store, api: LocalApi) -> None:
@@ -159,8 +163,8 @@ def maker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """Deployments are made without MLflow and without a release's Python: what was asked anew is listed."""
     asked: list[str] = []
 
-    def entry(at: Store, version: Version, *_: Any, measured: dict[str, Any]) -> dict[str, Any]:
-        asked.append(f"new {version.label}")
+    def entry(at: Store, version: Version, *_: Any, measured: dict[str, Any], mode: str) -> dict[str, Any]:
+        asked.append(f"new {version.label}" + (f" {mode}" if mode != "auto" else ""))
         measured[version.label] = {"row_ms": 1.0}
         return {key: value for key, value in model(at, version.name, version.version).items() if key != "default"}
 
@@ -222,13 +226,92 @@ def test_what_an_alias_says_is_served_alone_in_its_order(at: Store, maker: list[
     assert maker == ["new wine/7"], "what is served already is not asked anew"
 
 
+def test_how_a_version_is_served_is_decided_again_only_where_that_is_asked_for(at: Store, maker: list[str]) -> None:
+    deployed(at, model(at, native={"reason": compiling.NEVER}), model(at, "wine", "7", default=False, compiled={}))
+    same, other = Version("iris", "1", None, ""), Version("wine", "7", None, "")
+    expected: list[tuple[compiling.Mode | None, list[str]]] = [
+        (None, []),
+        ("never", ["new wine/7 never"]),
+        ("auto", ["new iris/1"]),
+    ]
+    for mode, asked in expected:
+        maker.clear()
+        promotion.make(at, replace(plan(at, same, other), mode=mode))
+        assert maker == asked, mode
+
+
+def test_the_alias_that_a_version_is_known_by_is_in_the_manifest_also_of_one_that_is_served(
+    at: Store, maker: list[str]
+) -> None:
+    deployed(at, model(at), model(at, "wine", "7", default=False, alias="champion"))
+    named = [Version("iris", "1", None, "", "champion"), Version("wine", "7", None, "")]
+    models = at.manifest(promotion.make(at, replace(plan(at, *named), alone=True)))["models"]
+    assert [each["alias"] for each in models] == ["champion", "champion"]
+    assert maker == []
+
+
+def test_a_version_stays_the_one_that_is_named_wherever_its_alias_is_by_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Registry:
+        def get_model_version(self, name: str, version: str) -> SimpleNamespace:
+            return SimpleNamespace(name=name, version=version, run_id="", source="s3://there", tags={})
+
+        def get_model_version_by_alias(self, name: str, alias: str) -> SimpleNamespace:
+            return self.get_model_version(name, "5")
+
+    monkeypatch.setattr("mlflow.MlflowClient", Registry)
+    for named, version, alias in (
+        ("iris/4@champion", "4", "champion"),
+        ("iris@champion", "5", "champion"),
+        ("iris/4", "4", None),
+    ):
+        found = deployment.resolve(named)
+        assert (found.label, found.alias) == (f"iris/{version}", alias)
+    with pytest.raises(UserError, match="'iris' names no model version"):
+        deployment.resolve("iris")
+
+
+def test_a_new_version_without_an_example_is_refused_unless_the_setting_allows_it(
+    at: Store, maker: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = model(at, "wine", "7", expected=None)
+    deployed(at, kept)
+
+    def entry(at: Store, version: Version, *_: Any, **__: Any) -> dict[str, Any]:
+        return {key: value for key, value in model(at, version="2").items() if key != "expected"}
+
+    monkeypatch.setattr(deployment, "make_entry", entry)
+    wanted = plan(at, Version("iris", "2", None, ""))
+    with pytest.raises(RefusedError, match="model iris/2 has no input example") as refused:
+        promotion.make(at, wanted)
+    assert refused.value.model == "iris"
+    made = promotion.make(at, replace(wanted, require_example=False))
+    assert [each["name"] for each in at.manifest(made)["models"]] == ["wine", "iris"]
+    allowing = Bounds(require_example=False)
+    assert candidate.check(at, made, None, allowing) == []
+    assert "iris/2: whether it answers rightly (it has no input example)" in candidate.unchecked(at.manifest(made))
+
+
+def test_a_deployment_by_hand_has_exactly_the_models_that_are_named(
+    at: Store, maker: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(at, model(at), model(at, "old", "1", default=False))
+    known = {"wine/7": Version("wine", "7", None, ""), "iris@champion": Version("iris", "1", None, "", "champion")}
+    monkeypatch.setattr(deployment, "resolve", known.get)
+    monkeypatch.setattr(settings, "current", lambda: parsed(OUTPUT))
+    made = json.loads(invoke("deployment", "make", "wine/7", "iris@champion"))["id"]
+    assert json.loads(invoke("deployment", "make", "wine/7", "iris@champion"))["id"] == made
+    models = at.manifest(made)["models"]
+    assert [(each["name"], each["default"]) for each in models] == [("wine", True), ("iris", False)]
+    assert at.pointer() != made
+
+
 def test_a_mismatch_is_refused_unless_a_release_may_be_built(
     at: Store, maker: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = deployed(at, model(at))
     other = put_archive(at, S3.releases, ".tar.zst", tar(code="built"))
 
-    def entry(at: Store, version: Version, *_: Any, measured: dict[str, Any]) -> dict[str, Any]:
+    def entry(at: Store, version: Version, *_: Any, measured: dict[str, Any], mode: str) -> dict[str, Any]:
         if not built:
             raise evidence.MismatchError("iris", "iris/2 wants numpy==1, the release has numpy 2")
         return {key: value for key, value in model(at, version="2").items() if key != "default"}

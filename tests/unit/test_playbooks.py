@@ -229,6 +229,14 @@ def test_check_mode_shows_the_change_on_each_node_and_makes_none(scene: Scene) -
     assert shown.stdout.count("-000000000000 m/1") == shown.stdout.count("+aaaaaaaaaaaa m/2") == len(NODES)
 
 
+def test_what_is_given_empty_is_handed_on_and_not_taken_for_nothing(scene: Scene) -> None:
+    scene.answer("", "begin", "echo refused >&2; exit 1")
+    failed = scene.play("deploy.yml", "-e", "deployment=")
+    assert failed.returncode != 0
+    assert scene.of("controller") == ["begin --deployment "], "with nothing at all it would be what the alias says"
+    assert not [line for node in NODES for line in scene.of(node)]
+
+
 def test_without_serving_nodes_there_is_an_error(scene: Scene) -> None:
     inventory = scene.folder / "none.yml"
     inventory.write_text(json.dumps({"tracking": {"hosts": {"t1": {}}}}))

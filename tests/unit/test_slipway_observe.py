@@ -1,8 +1,16 @@
 """What a node counts in a window: the slot's own counters, and what Nginx says of the slot."""
 
 import json
+from types import SimpleNamespace
+from typing import cast
 
-from slipway_node.observe import Counts, _obvious, parse, tally
+import pytest
+from slipway_node import observe
+from slipway_node.activation import Activation
+from slipway_node.observe import Counts, Mark, _obvious, parse, tally
+
+from ops.rollout.judge import Window, judge
+from tests.unit.test_rollout_judge import BOUNDS
 
 METRICS = """# TYPE slipway_requests_total counter
 slipway_requests_total{model="m",version="1",protocol="mlflow",status="200"} 90.0
@@ -16,8 +24,17 @@ slipway_request_duration_seconds_bucket{model="m",version="1",protocol="v2",le="
 """
 
 
-def entry(status: str = "200", path: str = "/invocations", upstream: str = "unix:/run/slipway/current.sock") -> str:
-    return json.dumps({"event": "request", "path": path, "status": status, "upstream": upstream})
+SLOT, FALLBACK = "unix:/run/slipway/current.sock", "unix:/run/slipway/previous.sock"
+
+
+def entry(status: str = "200", path: str = "/invocations", upstream: str = SLOT, attempts: str = "") -> str:
+    about = {"event": "request", "path": path, "status": status, "upstream": upstream}
+    return json.dumps({**about, "upstream_status": attempts or status})
+
+
+def tallied(*lines: str) -> dict[str, int]:
+    """What callers got."""
+    return {name: count for name, count in tally(list(lines)).items() if not name.endswith("_again")}
 
 
 def test_counters_are_summed_over_models_and_protocols_and_overload_is_no_error() -> None:
@@ -25,18 +42,48 @@ def test_counters_are_summed_over_models_and_protocols_and_overload_is_no_error(
 
 
 def test_a_request_that_the_fallback_answered_was_rescued() -> None:
-    rescued = entry(upstream="unix:/run/slipway/current.sock, unix:/run/slipway/previous.sock")
-    again = entry(upstream="unix:/run/slipway/current.sock, unix:/run/slipway/current.sock")
-    assert tally([entry(), rescued, again]) == {"requests": 3, "errors": 0, "rescued": 1}
+    rescued = entry(upstream=f"{SLOT}, {FALLBACK}", attempts="500, 200")
+    again = entry(upstream=f"{SLOT}, {SLOT}", attempts="500, 200")
+    assert tallied(entry(), rescued, again) == {"requests": 3, "errors": 0, "rescued": 1}
 
 
 def test_what_both_failed_is_an_error_once() -> None:
-    both = entry("500", upstream="unix:/run/slipway/current.sock, unix:/run/slipway/previous.sock")
-    assert tally([both, entry("503"), entry("400")]) == {"requests": 3, "errors": 1, "rescued": 0}
+    both = entry("500", upstream=f"{SLOT}, {FALLBACK}", attempts="500, 500")
+    assert tallied(both, entry("503"), entry("400")) == {"requests": 3, "errors": 1, "rescued": 0}
 
 
 def test_probes_and_other_lines_are_not_predictions() -> None:
     assert tally([entry(path="/readyz"), "not JSON", '{"event": "start"}', "[]"])["requests"] == 0
+
+
+@pytest.mark.parametrize(
+    ("upstream", "attempts", "asked_again", "failed_again"),
+    [
+        (f"{SLOT}, {SLOT}, {FALLBACK}", "500, 500, 200", 1, 1),
+        (f"{SLOT}, {SLOT}", "500, 200", 1, 0),
+        (f"{SLOT}, {SLOT}, {FALLBACK}", "502, 504, 200", 0, 0),
+        (f"{SLOT}, {SLOT}, {FALLBACK}", "502, 500, 200", 0, 0),
+        (f"{SLOT}, {FALLBACK}", "500, 500", 0, 0),
+        (SLOT, "500", 0, 0),
+        ("", "", 0, 0),
+    ],
+)
+def test_answers_of_the_slot_beyond_its_first_are_told_apart(
+    upstream: str, attempts: str, asked_again: int, failed_again: int
+) -> None:
+    found = tally([entry(upstream=upstream, attempts=attempts)])
+    assert (found["asked_again"], found["failed_again"]) == (asked_again, failed_again)
+
+
+def test_a_window_counts_requests_where_the_slot_counted_both_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [entry(upstream=f"{SLOT}, {SLOT}, {FALLBACK}", attempts="500, 500, 200")] * 10 + [entry()] * 90
+    monkeypatch.setattr(observe, "counts", lambda *_: Counts(requests=7 + 110, slot_errors=2 + 20))
+    monkeypatch.setattr(observe, "_journal_since", lambda _: lines)
+    activation = SimpleNamespace(node=None, slots=SimpleNamespace(show=lambda _: {"NRestarts": "0"}))
+    since = Mark("3f2a9c1b7d20", "a", 0.0, "", 0, Counts(requests=7, slot_errors=2))
+    window = Window.read(observe._window(cast(Activation, activation), since))
+    assert (window.requests, window.rescued, window.slot_errors, window.failed) == (100, 10, 10, 10)
+    assert "it failed 10 of 100 requests" in judge([window], [], BOUNDS).reasons[0]
 
 
 def test_half_of_all_requests_failing_is_obvious_and_a_few_are_not() -> None:

@@ -6,6 +6,7 @@ answer, for a server that dies counts nothing; systemd, whether it had to be sta
 
 import http.client
 import json
+import re
 import subprocess
 import time
 from dataclasses import asdict, dataclass, field
@@ -23,6 +24,9 @@ LOOK_SECONDS = 1.0
 OBVIOUS_FAILURES = 10
 """As many failed requests, and half of all: waiting longer would only fail more."""
 OVERLOADED = "503"
+UNANSWERED = ("502", "504")
+"""What Nginx writes of an attempt that failed without an answer; the server itself answers neither."""
+SEPARATOR = re.compile(r", | : ")
 PROBES = ("/readyz", "/livez", "/metrics", "/version", "/ping", "/health")
 REQUESTS = "slipway_requests_total{"
 BUCKET = "slipway_request_duration_seconds_bucket{"
@@ -105,10 +109,10 @@ def _window(activation: Activation, since: Mark) -> dict[str, Any]:
         "deployment": since.deployment,
         "slot": since.slot,
         "seconds": round(time.time() - since.started, 1),
-        "requests": int(max(_gained(now.requests, since.counts.requests), seen["requests"])),
+        "requests": max(_once(now.requests, since.counts.requests, seen["asked_again"]), seen["requests"]),
         "errors": seen["errors"],
         "rescued": seen["rescued"],
-        "slot_errors": int(_gained(now.slot_errors, since.counts.slot_errors)),
+        "slot_errors": _once(now.slot_errors, since.counts.slot_errors, seen["failed_again"]),
         "exits": int(_gained(now.exits, since.counts.exits)),
         "restarts": int(activation.slots.show(since.slot)["NRestarts"]) - since.restarts,
         "buckets": [[bound, _gained(n, since.counts.buckets.get(bound, 0))] for bound, n in now.buckets.items()],
@@ -118,6 +122,11 @@ def _window(activation: Activation, since: Mark) -> dict[str, Any]:
 def _gained(now: float, before: float) -> float:
     """A counter that is smaller than it was has begun again."""
     return now - before if now >= before else now
+
+
+def _once(now: float, before: float, again: int) -> int:
+    """Requests, where the slot counts attempts: Nginx asks it twice before it asks the fallback."""
+    return max(0, int(_gained(now, before)) - again)
 
 
 def counts(node: Node, slot: str) -> Counts:
@@ -152,8 +161,11 @@ def _label(line: str, name: str) -> str:
 
 
 def tally(lines: list[str]) -> dict[str, int]:
-    """Predictions in Nginx's log: all, those answered with 5xx, and those that only the fallback answered."""
-    found = {"requests": 0, "errors": 0, "rescued": 0}
+    """Predictions in Nginx's log: all, those answered with 5xx, and those that only the fallback answered.
+
+    `asked_again` are the slot's answers beyond its first to the same request, `failed_again` its errors beyond that.
+    """
+    found = {"requests": 0, "errors": 0, "rescued": 0, "asked_again": 0, "failed_again": 0}
     for line in lines:
         try:
             entry = json.loads(line)
@@ -167,7 +179,16 @@ def tally(lines: list[str]) -> dict[str, int]:
             found["errors"] += status != OVERLOADED
         elif f"/{PREVIOUS}" in str(entry.get("upstream")):
             found["rescued"] += 1
+        answers = _answers(str(entry.get("upstream")), str(entry.get("upstream_status")))
+        found["asked_again"] += max(0, len(answers) - 1)
+        found["failed_again"] += max(0, sum(answer.startswith("5") for answer in answers) - 1)
     return found
+
+
+def _answers(upstream: str, statuses: str) -> list[str]:
+    """The statuses with which the slot itself answered a request, from Nginx's lists of attempts."""
+    attempts = zip(SEPARATOR.split(upstream), SEPARATOR.split(statuses), strict=False)
+    return [status for at, status in attempts if at.endswith(f"/{CURRENT}") and status not in UNANSWERED]
 
 
 def _journal_end() -> str:

@@ -4,16 +4,19 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app import expect, settings
+from app import convert, expect, settings
 from app.core import agreement, blame, deployment
 from app.core.board import Board
 from app.core.errors import BadDeploymentError
 from app.core.model import load
+from app.core.serving import Serving
+from app.http.factory import create_app
 
 from .conftest import CHECKOUT, Deploy, digest, example
 
@@ -146,12 +149,48 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: Path) -> str:
     return line
 
 
-def test_a_model_without_an_example_cannot_be_expected_anything_of(
-    models: Path, capsys: pytest.CaptureFixture[str]
+def test_a_model_without_an_example_is_expected_to_load_and_nothing_else(
+    models: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert _refused(capsys, models / digest("unsigned")).startswith(
-        "it has no serving_input_example.json: log the model with"
-    )
+    assert expect.main([str(models / digest("unsigned"))]) == 0
+    assert json.loads(capsys.readouterr().out) is None
+    given, _ = example(models, "unsigned")
+    file = tmp_path / "golden.json"
+    file.write_text(json.dumps({"input": given}))
+    found = expect.expected(models / digest("unsigned"), file)
+    assert found is not None
+    assert found.keys() == {"golden"}
+    (tmp_path / "nothing").mkdir()
+    assert _refused(capsys, tmp_path / "nothing").startswith("it does not load")
+
+
+def test_a_model_without_an_example_is_served_and_says_what_nobody_could_check(
+    models: Path, deploy: Deploy, serving: Callable[[Path], Serving]
+) -> None:
+    manifest = deploy("iris", "unsigned", default="unsigned")
+    content = json.loads(manifest.read_text())
+    for item in content["models"]:
+        del item["expected"]
+    manifest.write_text(json.dumps(content))
+    app = create_app(serving(manifest))
+    app.extensions["slipway"].start()
+    client = app.test_client()
+    for name in ("iris", "unsigned"):
+        given, answer = example(models, name)
+        answered = client.post(f"/models/{name}/invocations", json=given)
+        assert answered.json == answer
+    assert client.get("/readyz").status_code == 200
+    facts = client.get("/version").json["models"]
+    assert all(each["unchecked"][0] == "whether it answers rightly: it has no input example" for each in facts)
+    assert client.get("/openapi.json").status_code == 200
+    for page in ("/", "/docs", "/?model=iris"):
+        assert client.get(page).status_code == 200, page
+    assert "The answer to its example" not in client.get("/docs").text
+
+
+def test_what_cannot_be_compared_is_not_compiled(models: Path) -> None:
+    decision, compiled = convert.judge(models / digest("iris"), expect.inputs(models / digest("unsigned"), None))
+    assert (decision.kind, decision.reason, compiled) == ("native", "it has no input example to try it on", None)
 
 
 def test_a_golden_set_is_answered_beside_the_example(models: Path, tmp_path: Path) -> None:

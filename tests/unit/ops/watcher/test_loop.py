@@ -1,6 +1,6 @@
 """The watcher's looks at a world that is made up: MLflow, a fleet, and rollouts that end as the test says."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ class World:
     missing: set[str] = field(default_factory=set)
     history: list[Record] = field(default_factory=list)
     made: list[list[str]] = field(default_factory=list)
+    followed: list[list[str]] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
     fetched: int = 0
 
@@ -70,8 +71,9 @@ class World:
     def rollouts(self) -> Iterable[Record]:
         return reversed(self.history)
 
-    def make(self, models: list[str]) -> Made:
+    def make(self, models: list[str], carrying: Collection[str]) -> Made:
         self.made.append(models)
+        self.followed.append([model for model in models if model in carrying])
         if self.refusals:
             return self.refusals.pop(0)
         return Made(f"d{len(self.made)}")
@@ -238,14 +240,23 @@ def test_trouble_in_making_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> Non
     answers: list[Exception | None] = [TroubleError("no space left on device"), None]
     make = world.make
 
-    def made(models: list[str]) -> Made:
+    def made(models: list[str], carrying: Collection[str]) -> Made:
         if error := answers.pop(0):
             raise error
-        return make(models)
+        return make(models, carrying)
 
     monkeypatch.setattr(world, "make", made)
     looks(watching(world), world)
     assert world.status("a/1") == "deployed"
+
+
+def test_only_what_carries_the_alias_is_made_as_followed() -> None:
+    world = World({"a": "2", "b": "1"}, fleet=Served("d0", "r1", {"a": "1"}, "a"), outcomes=[Outcome.REVERTED])
+    watcher = watching(world)
+    looks(watcher, world)
+    world.aliases = {"a": "2", "b": "2"}
+    looks(watcher, world)
+    assert (world.made[-1], world.followed[-1]) == (["a/1", "b/2"], ["b/2"]), "a/2 was refused, a/1 stays"
 
 
 def test_an_alias_that_goes_back_and_forth_ends_on_the_last_without_a_storm() -> None:
