@@ -18,7 +18,7 @@ from app.core.compiled import Compiled
 from app.core.model import LoadedModel
 from app.core.pace import Pace
 from app.core.plain import Layout, Rows
-from app.core.probabilities import classes, labelled
+from app.core.probabilities import labelled
 
 PROBED_ROWS = 4
 
@@ -94,7 +94,7 @@ def open_lane(model: LoadedModel, timed: Timed) -> Lane:
 
 
 def _opened(model: LoadedModel, timed: Timed) -> Lane:
-    lane = Lane(model, Layout.of(model.pyfunc.metadata), labels=classes(model))
+    lane = Lane(model, Layout.of(model.pyfunc.metadata), labels=model.classes)
     if not model.scorer.row_wise or model.pyfunc.metadata.get_params_schema() is not None:
         return lane
     lane.row_wise = True  # for the time of the test

@@ -18,7 +18,6 @@ from app.core.openinference_input import to_input
 from app.core.openinference_request import HEADER_LENGTH, Request
 from app.core.openinference_signature import describe
 from app.core.openinference_tensor import Array
-from app.core.probabilities import classes
 from app.http import bodies
 from app.http.state import record, serving
 
@@ -51,7 +50,7 @@ def metadata(name: str, number: str | None = None) -> Response:
     version = _version(name, number)
     model = serving().model(version)
     head = {"name": version.name, "versions": [version.version], "platform": model.pyfunc.loader_module}
-    return jsonify({**head, **describe(model.pyfunc.metadata, classes(model))})
+    return jsonify({**head, **describe(model.pyfunc.metadata, model.classes)})
 
 
 @routes.get("/models/<name>/ready")
