@@ -20,33 +20,45 @@ ROW = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s
 
 
 class Load:
-    """Clients that ask over kept connections, one request after the other; told to close, they connect again."""
+    """Clients that ask over kept connections, one request after the other; told to close, they connect again.
+
+    A server may close a kept connection between two requests, and a client then asks once more, over another (RFC 9112,
+    9.3.1). That is the one thing that is not counted as lost: the connection had served before, and not one byte of the
+    request was taken.
+    """
 
     def __init__(self, server: Server, body: Any, clients: int) -> None:
         self.server, self.body = server, body
         self.statuses: collections.Counter[int] = collections.Counter()
         self.lost: list[str] = []
+        self.closed_between = 0
         self.stopped = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
         for thread in self._threads:
             thread.start()
 
     def _ask(self) -> None:
-        wire: Wire | None = None
+        wire, served = None, 0
         while not self.stopped.is_set():
             if wire is None:
                 try:
-                    wire = Wire(self.server.socket)
+                    wire, served = Wire(self.server.socket), 0
                 except OSError:  # it has stopped listening: nothing was accepted
                     return
-            started = time.monotonic()
+            started, step = time.monotonic(), "sending"
             try:
                 wire.send(post("/predict", self.body))
+                step = "reading"
                 reply = wire.reply()
             except (OSError, EOFError) as error:
-                self.lost.append(f"{type(error).__name__} after {time.monotonic() - started:.3f} s")
+                if isinstance(error, BrokenPipeError) and step == "sending" and served:
+                    self.closed_between += 1
+                else:
+                    after = f"after {time.monotonic() - started:.3f} s, as request {served} of its connection"
+                    self.lost.append(f"{type(error).__name__} while {step} {after}")
                 wire = None
                 continue
+            served += 1
             self.statuses[reply.status] += 1
             if reply.headers["Connection"] == "close":
                 wire.close()
@@ -166,17 +178,19 @@ def test_health_is_answered_while_a_predict_hangs_and_every_thread_waits(start: 
     for wire in waiting:  # not plain, so each takes a thread of Flask's
         wire.send(post("/predict", b'{"seconds": 0.0, "more": 1}'))
     answered = 0
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+
+    def ended() -> bool:
+        nonlocal answered
         try:
             assert server.ask("GET", "/livez")[0] == 200
             assert server.ask("GET", "/readyz")[0] == 200
-            answered += 1
         except OSError:
-            break
-        if [line for line in server.lines() if "WORKER TIMEOUT" in line["message"]]:
-            break
-    assert answered > 10
+            return True
+        answered += 1
+        return any("WORKER TIMEOUT" in line["message"] for line in server.lines())
+
+    until(ended, "the worker with the stuck predict is ended", 60)
+    assert answered >= 5
     with pytest.raises((EOFError, OSError)):
         stuck.reply()
     server.wait_ready()
