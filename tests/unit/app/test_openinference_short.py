@@ -89,7 +89,7 @@ def _short(body: bytes, schema: Schema) -> Table | None:
 def test_the_frame_of_a_plain_request_is_the_one_that_mlflow_makes() -> None:
     taken: list[bool] = []
 
-    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=cases())
     def compare(case: tuple[Schema, bytes]) -> None:
         schema, body = case
@@ -201,7 +201,7 @@ OUTPUTS = st.lists(
 def test_every_answer_of_the_loop_is_the_answer_of_flask(loop: Callable[..., LoopServer]) -> None:
     server = loop("iris")
 
-    @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         body=requests(dict.fromkeys(IRIS, "double")),
         target=TARGETS,
