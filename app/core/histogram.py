@@ -15,6 +15,8 @@ from app.core.matrix import PLAIN_KINDS, named, plain
 
 Array: TypeAlias = numpy.ndarray[Any, Any]
 
+SHARED_ROWS = 1000  # in a batch that threads share; below, waking them for each tree costs more than the tree
+
 
 class Histogram:
     def __init__(self, estimator: Any) -> None:
@@ -35,7 +37,7 @@ class Histogram:
         """`rows`: float64, of as many columns as the estimator was fitted on."""
         raw = numpy.zeros((len(rows), self._width), dtype=self._baseline.dtype, order="F")
         raw += self._baseline
-        threads = _openmp_effective_n_threads()
+        threads = 1 if len(rows) < SHARED_ROWS else _openmp_effective_n_threads()
         for iteration in self._trees:
             for number, predict in enumerate(iteration):
                 raw[:, number] += predict(rows, *self._categories, threads)
