@@ -113,8 +113,8 @@ class Connection(asyncio.Protocol):
             return
         self.active = None
         ready = self.received.ready
-        more = not self._parting and not (self._ended and not ready)
-        keep = request.keep_alive and not self.handler.draining and more
+        is_last = (self._ended or self._parting) and not ready
+        keep = request.keep_alive and not self.handler.draining and not is_last
         self.transport.write(encode(answer, request, keep))
         if not keep:
             self._finish()
