@@ -5,7 +5,6 @@ so that its refusals stay its own.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeAlias
 
@@ -15,34 +14,18 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from app.core import histogram
 from app.core.boosting import Boosting
+from app.core.fast import Both, Fast
 from app.core.forest import Forest
+from app.core.histogram import Histogram
 from app.core.linear import Linear, QuickLogistic
 from app.core.matrix import PLAIN_KINDS, named, plain
 from app.core.steps import Step, quick
 
 Array: TypeAlias = numpy.ndarray[Any, Any]
-Both: TypeAlias = tuple[Any, Array]
 
 LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.")
-
-
-@dataclass(frozen=True)
-class Fast:
-    """An estimator's `predict`, its probabilities with their labels, and what both take beside a frame."""
-
-    predict: Callable[[Any], Any]
-    probabilities: Callable[[Any], tuple[list[Any], Array]] | None = None
-    takes_matrix: bool = False
-    takes_columns: bool = False
-    shared: Callable[[Any], Both] | None = None
-
-    def both(self, data: Any) -> Both:
-        """Predictions and probabilities, at once where that is less work; only of what has probabilities."""
-        if self.shared:
-            return self.shared(data)
-        assert self.probabilities
-        return self.predict(data), self.probabilities(data)[1]
 
 
 def fast(estimator: Any, *, in_pipeline: bool = False) -> Fast:
@@ -52,6 +35,8 @@ def fast(estimator: Any, *, in_pipeline: bool = False) -> Fast:
         return _forest(estimator)
     if Boosting.fits(estimator):
         return _boosting(estimator)
+    if Histogram.fits(estimator):
+        return histogram.fast(estimator)
     if Linear.fits(estimator):
         return _linear(estimator, in_pipeline)
     return Fast(estimator.predict, _probabilities(estimator))

@@ -18,7 +18,7 @@ from app.core.compiled import Compiled
 from app.core.model import LoadedModel
 from app.core.pace import Pace
 from app.core.plain import Layout, Rows
-from app.core.probabilities import classes, labelled
+from app.core.probabilities import labelled
 
 PROBED_ROWS = 4
 
@@ -94,7 +94,7 @@ def open_lane(model: LoadedModel, timed: Timed) -> Lane:
 
 
 def _opened(model: LoadedModel, timed: Timed) -> Lane:
-    lane = Lane(model, Layout.of(model.pyfunc.metadata), labels=classes(model))
+    lane = Lane(model, Layout.of(model.pyfunc.metadata), labels=model.classes)
     if not model.scorer.row_wise or model.pyfunc.metadata.get_params_schema() is not None:
         return lane
     lane.row_wise = True  # for the time of the test
@@ -130,7 +130,20 @@ def _test(lane: Lane, timed: Timed) -> bool:
         alone = score(frame.iloc[number : number + 1].reset_index(drop=True))
         if len(alone) != 1 or not _same(together[number : number + 1], alone):
             return False
+    several = pandas.concat([frame, _other(frame)], ignore_index=True)
+    lane.model.scorer.takes_matrix = lane.model.scorer.takes_matrix and _answers_alike(lane, score, several)
     return len(together) == 3 * len(frame)
+
+
+def _answers_alike(lane: Lane, score: Callable[[Any], Any], frame: pandas.DataFrame) -> bool:
+    """Whether the model answers to a matrix as to its frame, bit for bit."""
+    if lane.layout is None or not lane.layout.is_matrix:
+        return True
+    asked, other = numpy.asarray(score(frame)), numpy.asarray(score(lane.layout.matrix(frame.to_numpy().tolist())))
+    if asked.dtype == other.dtype and asked.shape == other.shape and asked.tobytes() == other.tobytes():
+        return True
+    log.warning("model %s answers a matrix otherwise than its frame: it is given frames", lane.model.version.label)
+    return False
 
 
 def _other(frame: pandas.DataFrame) -> pandas.DataFrame:

@@ -4,10 +4,12 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import mlflow.pyfunc
+import numpy
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
@@ -25,6 +27,23 @@ class LoadedModel:
     version: ModelVersion
     pyfunc: PyFuncModel
     scorer: Scorer
+
+    @cached_property
+    def estimator(self) -> Any:
+        """What the flavour loaded; None for what has no such thing."""
+        try:
+            return self.pyfunc.get_raw_model()
+        except NotImplementedError:
+            return None
+
+    @cached_property
+    def classes(self) -> list[Any] | None:
+        """The labels that the model's probabilities belong to; None for what is no classifier of one target."""
+        labels = getattr(self.estimator, "classes_", None)
+        if labels is None or not hasattr(self.estimator, "predict_proba") or isinstance(labels, list):
+            return None
+        found: list[Any] = numpy.asarray(labels).tolist()
+        return found
 
     def predict(self, given: Input) -> Any:
         """Whatever the model returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""

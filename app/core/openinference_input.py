@@ -62,20 +62,22 @@ def _array(tensor: Tensor) -> Array:
 
 
 def _frame(tensors: list[Tensor], schema: Schema) -> pandas.DataFrame:
-    names = input_names(schema)
-    matrix = _as_matrix(tensors, names)
-    if matrix is None:
-        columns = _columns(tensors, schema, names)
-    else:
-        specs = zip(names, schema.inputs, strict=True)
-        columns = {name: _cast(_column(matrix, number), spec) for number, (name, spec) in enumerate(specs)}
-    frame = pandas.DataFrame(columns)
+    frame = pandas.DataFrame(columns(tensors, schema, input_names(schema)))
     if not schema.has_input_names():
         frame.columns = pandas.RangeIndex(len(frame.columns))
     return frame
 
 
-def _as_matrix(tensors: list[Tensor], names: list[str]) -> Tensor | None:
+def columns(tensors: list[Tensor], schema: Schema, names: list[str]) -> dict[str, Any]:
+    """An array for each column that came, or a list of what no array holds. `names` are the schema's `input_names`."""
+    matrix = as_matrix(tensors, names)
+    if matrix is None:
+        return _columns(tensors, schema, names)
+    specs = zip(names, schema.inputs, strict=True)
+    return {name: _cast(_column(matrix, number), spec) for number, (name, spec) in enumerate(specs)}
+
+
+def as_matrix(tensors: list[Tensor], names: list[str]) -> Tensor | None:
     """The one input that is all columns at once, whatever its name; None when the inputs are columns by name."""
     if len(tensors) != 1 or (tensors[0].name in names and (len(names) > 1 or tensors[0].array.ndim != 2)):
         return None
@@ -142,13 +144,17 @@ def _cast(tensor: Tensor, spec: ColSpec) -> Any:
     given = _series(tensor, spec)
     if tensor.datatype == "BYTES" or not isinstance(spec.type, DataType):
         return given
-    dtype = spec.type.to_numpy()
-    if dtype.kind == "f" and given.dtype.kind in "iuf":
-        return given.astype(dtype)
-    if given.dtype.kind in "iuf" and dtype.kind == "i":
-        with numpy.errstate(invalid="ignore"):
-            cast = given.astype(dtype)
-        return cast if (cast == given).all() else given
+    return cast(given, spec.type.to_numpy())
+
+
+def cast(given: Array, dtype: Any) -> Array:
+    """What a matrix holds, as a column's own numbers; as it is where a number would change by that."""
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        if dtype.kind == "f" and given.dtype.kind in "iuf":
+            return given.astype(dtype, copy=False)
+        if given.dtype.kind in "iuf" and dtype.kind == "i":
+            whole = given.astype(dtype)
+            return whole if (whole == given).all() else given
     return given
 
 

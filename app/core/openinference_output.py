@@ -6,7 +6,7 @@ neither number nor text, as JSON by MLflow's own encoder.
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from mlflow.utils.proto_json_utils import NumpyEncoder
 from app.core.deployment import ModelVersion
 from app.core.errors import BadInputError, ModelFailedError
 from app.core.openinference_request import Request, RequestedOutput
-from app.core.openinference_signature import CLASSES, PROBABILITIES, datatype, output_name
+from app.core.openinference_signature import CLASSES, LABELS, PROBABILITIES, datatype, output_name
 from app.core.openinference_tensor import Array, to_bytes, to_json
 from app.core.probabilities import Labelled
 
@@ -40,7 +40,17 @@ def arrays(predictions: Any, schema: Schema | None) -> dict[str, Array]:
     return {output_name(schema): _array(predictions)}
 
 
-def labelled(found: Labelled | None) -> dict[str, Array]:
+def outputs(
+    request: Request, predictions: Any, schema: Schema | None, labels: Callable[[], Labelled | None]
+) -> dict[str, Array]:
+    """What the answer may hold. `labels` is called only when they are asked for, and are no outputs of the model."""
+    found = arrays(predictions, schema)
+    if any(wanted.name not in found for wanted in request.outputs if wanted.name in LABELS):
+        return {**_labelled(labels()), **found}
+    return found
+
+
+def _labelled(found: Labelled | None) -> dict[str, Array]:
     """The outputs that a classifier has besides its prediction."""
     return {PROBABILITIES: _array(found[1]), CLASSES: _array(found[0])} if found else {}
 

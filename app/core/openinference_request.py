@@ -36,14 +36,18 @@ class Request:
 def parse(body: bytes, header_length: str | None) -> Request:
     """Raises BadInputError, naming the part of the request, for anything that the protocol does not allow."""
     size = _json_size(header_length, len(body))
-    parsed = decode(body[:size])
+    return read(decode(body[:size]), body[size:])
+
+
+def read(parsed: Any, rest: bytes = b"") -> Request:
+    """The decoded JSON, and the bytes that followed it."""
     if not isinstance(parsed, dict):
         raise BadInputError(f"the request is {json_type(parsed)}, expected an object")
     identity = _get(parsed, "id", str, "the request", optional=True)
     parameters = _parameters(parsed, "the request")
     binary = _flag(parameters, "binary_data_output", "the request")
     return Request(
-        inputs=_inputs(parsed, body[size:]),
+        inputs=_inputs(parsed, rest),
         id=identity,
         parameters=parameters,
         outputs=_outputs(parsed, binary),

@@ -16,6 +16,7 @@ from app.core.openinference_tensor import DATATYPES
 PREDICTIONS = "predictions"  # the name of an output that the signature does not name
 PROBABILITIES = "probabilities"
 CLASSES = "classes"
+LABELS = frozenset({PROBABILITIES, CLASSES})  # what a classifier has besides its prediction
 
 _COLUMNS = {
     DataType.boolean: "BOOL",

@@ -133,6 +133,8 @@ def _flat(name: str, shape: list[int], data: Any) -> list[Any]:
 def _numbers(name: str, datatype: str, flat: list[Any]) -> Array:
     dtype = DATATYPES[datatype]
     try:
+        if datatype == "FP64":  # what JSON was read to is finite, and of this size already
+            return numpy.array(flat, dtype=dtype)
         with numpy.errstate(over="ignore"):
             array = numpy.array(flat, dtype=dtype)
     except (OverflowError, ValueError, TypeError) as error:

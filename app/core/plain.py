@@ -15,10 +15,11 @@ import numpy
 import orjson
 import pandas
 from mlflow.models import Model as Metadata
-from mlflow.types import DataType
+from mlflow.types import DataType, Schema
 
 from app.core.columns import Columns
 from app.core.inputs import ROWS_AT_MOST
+from app.core.openinference_request import Request
 
 # From here on, an integer in JSON and a 64-bit float need not be the same number.
 EXACT = float(2**53)
@@ -41,16 +42,16 @@ Rows = Sequence[Sequence[Any]]
 class Layout:
     """The columns of a model's signature, all of plain types, and how to make its frame."""
 
-    def __init__(self, names: list[str], types: list[DataType]) -> None:
-        self.names = names
-        self.columns = pandas.DataFrame(columns=names).columns
-        self._names = frozenset(names)
-        self._widths = {len(names)}
-        self._types = types
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.names: list[str] = schema.input_names()
+        self.types: list[DataType] = schema.input_types()
+        self.columns = pandas.DataFrame(columns=self.names).columns
+        self._names, self._widths, types = frozenset(self.names), {len(self.names)}, self.types
         self._fits = [(_TYPES[kind], _LIMITS.get(kind)) for kind in types]
         self.is_matrix = _MATRIX.issuperset(types)
         self.is_texts = set(types) == {DataType.string}
-        self._uniform = types[0] if len(set(types)) == 1 and types[0] in _LIMITS else None
+        self.uniform = types[0] if len(set(types)) == 1 and types[0] in _LIMITS else None
 
     @staticmethod
     def of(metadata: Metadata) -> "Layout | None":
@@ -63,13 +64,13 @@ class Layout:
         names, types = schema.input_names(), schema.input_types()
         if not names or len(set(names)) != len(names) or not all(kind in _TYPES for kind in types):
             return None
-        return Layout(names, types)
+        return Layout(schema)
 
     def table(self, rows: Rows) -> "Table | None":
         """The rows, in the order of the columns, if every value is of its column's own type."""
         if not 0 < len(rows) <= ROWS_AT_MOST or set(map(len, rows)) != self._widths:
             return None
-        if self._uniform is not None:
+        if self.uniform is not None:
             fits = _fit(rows[0] if len(rows) == 1 else list(chain.from_iterable(rows)), *self._fits[0])
         else:
             fits = all(_fit(values, *fit) for values, fit in zip(zip(*rows, strict=True), self._fits, strict=True))
@@ -98,7 +99,7 @@ class Layout:
         return self.table([[row[place] for place in places] for row in data])
 
     def matrix(self, rows: Rows) -> Any:
-        """As 64-bit floats, of a layout that `is_matrix`."""
+        """Of a layout that `is_matrix`."""
         return numpy.array(rows, dtype=numpy.float64)
 
     def texts(self, rows: Rows) -> Columns:
@@ -107,12 +108,11 @@ class Layout:
 
     def frame(self, rows: Rows) -> pandas.DataFrame:
         """As schema enforcement leaves it: one block per type, column after column."""
-        if self._uniform is not None:
-            values = numpy.array(rows, dtype=_through(self._uniform)).T
-            block = numpy.ascontiguousarray(values, dtype=self._uniform.to_numpy())
+        if self.uniform is not None:
+            values = numpy.array(rows, dtype=_through(self.uniform)).T
+            block = numpy.ascontiguousarray(values, dtype=self.uniform.to_numpy())
             return pandas.DataFrame(block.T, columns=self.columns, copy=False)
-        columns = zip(*rows, strict=True)
-        pairs = zip(self.names, columns, self._types, strict=True)
+        pairs = zip(self.names, zip(*rows, strict=True), self.types, strict=True)
         return pandas.DataFrame({name: _column(values, kind) for name, values, kind in pairs})
 
 
@@ -122,6 +122,7 @@ class Table:
 
     layout: Layout
     values: Rows
+    asked: Request | None = None  # of the Open Inference Protocol: what the answer is to hold
 
     @property
     def rows(self) -> int:
@@ -133,7 +134,7 @@ class Table:
 
 def invocation(body: bytes, layout: Layout) -> Table | None:
     """A body of /invocations, if it is plain."""
-    parsed = _decode(body)
+    parsed = decode(body)
     if type(parsed) is not dict or len(parsed) != 1:
         return None
     if (records := parsed.get("dataframe_records")) is not None:
@@ -149,7 +150,7 @@ def invocation(body: bytes, layout: Layout) -> Table | None:
 
 def rows(body: bytes, layout: Layout) -> Table | None:
     """A body of /predict, if it is plain: an object, a list of objects, a list of lists."""
-    parsed = _decode(body)
+    parsed = decode(body)
     items = [parsed] if type(parsed) is dict else parsed
     if type(items) is not list or not items:
         return None
@@ -160,7 +161,7 @@ def rows(body: bytes, layout: Layout) -> Table | None:
     return table if table is not None and _no_key_twice(body, keys, table) else None
 
 
-def _decode(body: bytes) -> Any:
+def decode(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -190,8 +191,7 @@ def _fit(values: Sequence[Any], types: frozenset[type], limit: float | None) -> 
 
 
 def _through(kind: DataType) -> Any:
-    """Floats of 32 bits come from those of 64, as in MLflow."""
-    return numpy.float64 if kind == DataType.float else kind.to_numpy()
+    return numpy.float64 if kind == DataType.float else kind.to_numpy()  # those of 32 bits from those of 64, as MLflow
 
 
 def _column(values: Sequence[Any], kind: DataType) -> Any:

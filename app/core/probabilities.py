@@ -13,41 +13,23 @@ from app.core.openinference_tensor import Array
 Labelled = tuple[list[Any], Array]
 
 
-def classes(model: LoadedModel) -> list[Any] | None:
-    """The labels that the model's probabilities belong to; None for what is no classifier of one target."""
-    estimator = _estimator(model)
-    labels = getattr(estimator, "classes_", None)
-    if labels is None or not hasattr(estimator, "predict_proba") or isinstance(labels, list):
-        return None
-    found: list[Any] = numpy.asarray(labels).tolist()
-    return found
-
-
 def probabilities(model: LoadedModel, given: Input) -> Labelled | None:
     """On the scoring thread. Raises BadInputError or ModelFailedError, as a prediction does."""
-    labels = classes(model)
-    if labels is None:
+    if model.classes is None:
         return None
-    return labels, refused(lambda: _rows(model, given))
+    return model.classes, refused(lambda: _rows(model, given))
 
 
 def labelled(model: LoadedModel, data: Any) -> tuple[Any, Array]:
     """Predictions and probabilities of a classifier for enforced data, out of one scoring where that is known."""
     found = model.scorer.both(data)
     if found is None:
-        found = model.scorer.predict(data, None), _estimator(model).predict_proba(framed(data))
+        found = model.scorer.predict(data, None), model.estimator.predict_proba(framed(data))
     return found[0], numpy.asarray(found[1], dtype=numpy.float64)
 
 
 def _rows(model: LoadedModel, given: Input) -> Array:
     data, _ = model.scorer.enforce(given.data, given.params)
     found = model.scorer.probabilities(data)
-    rows = _estimator(model).predict_proba(data) if found is None else found[1]
+    rows = model.estimator.predict_proba(data) if found is None else found[1]
     return numpy.asarray(rows, dtype=numpy.float64)
-
-
-def _estimator(model: LoadedModel) -> Any:
-    try:
-        return model.pyfunc.get_raw_model()
-    except NotImplementedError:
-        return None

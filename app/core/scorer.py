@@ -90,7 +90,7 @@ class Native:
 def native(pyfunc: PyFuncModel) -> Native:
     estimator = _estimator(pyfunc)
     if estimator is None:
-        return Native(pyfunc, _call(pyfunc), row_wise=pyfunc.loader_module in ROW_WISE_LOADERS)
+        return _other(pyfunc)
     from app.core import estimators  # not before a model needs scikit-learn
 
     plain = has_plain_columns(pyfunc.metadata.get_input_schema(), getattr(estimator, "feature_names_in_", None))
@@ -105,6 +105,28 @@ def native(pyfunc: PyFuncModel) -> Native:
         takes_columns=fast.takes_columns,
         estimator=estimator,
         has_plain_columns=plain,
+    )
+
+
+def _other(pyfunc: PyFuncModel) -> Native:
+    """A model that is not scikit-learn's."""
+    call, row_wise = _call(pyfunc), pyfunc.loader_module in ROW_WISE_LOADERS
+    if pyfunc.loader_module != "mlflow.lightgbm" or _whole(pyfunc):
+        return Native(pyfunc, call, row_wise=row_wise)
+    from app.core import leaves  # not before a model needs LightGBM
+
+    fast = leaves.fast(pyfunc.get_raw_model(), lambda data: call(data, None))
+    plain = has_plain_columns(pyfunc.metadata.get_input_schema(), None)
+    if fast is None or not plain or pyfunc.metadata.get_params_schema() is not None:
+        return Native(pyfunc, call, row_wise=row_wise)
+    return Native(
+        pyfunc,
+        score=lambda data, _: fast.predict(data),
+        score_probabilities=fast.probabilities,
+        score_both=fast.both if fast.probabilities else None,
+        row_wise=row_wise,
+        takes_matrix=True,
+        has_plain_columns=True,
     )
 
 

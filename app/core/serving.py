@@ -19,7 +19,7 @@ from app.core.inputs import Input
 from app.core.lane import Lane
 from app.core.meters import Meters
 from app.core.model import LoadedModel
-from app.core.probabilities import Labelled, classes, probabilities
+from app.core.probabilities import Labelled, probabilities
 from app.core.samples import Samples
 from app.core.scoring import Scoring
 from app.core.shelf import Shelf
@@ -110,7 +110,7 @@ class Serving:
 
     def probabilities(self, model: LoadedModel, given: Input, timings: Timings) -> Labelled | None:
         """As `predict`, of what it took; None for what is no classifier."""
-        if classes(model) is None:
+        if model.classes is None:
             return None
         labelled: Labelled | None = self.run(model, lambda: probabilities(model, given), given.rows, timings)
         return labelled

@@ -10,7 +10,6 @@ from flask import Blueprint, Response, jsonify, render_template, request
 from app.core.body import JSON
 from app.core.model import LoadedModel
 from app.core.openinference_signature import describe
-from app.core.probabilities import classes
 from app.http import openapi_schemas as schemas
 from app.http.openapi_document import document
 from app.http.state import serving
@@ -46,7 +45,7 @@ def _described(model: LoadedModel) -> dict[str, Any]:
     calls = [("MLflow's scoring protocol", f"/models/{quote(name)}/invocations", body)]
     calls.append(("Rows", f"/predict/{quote(name)}", rows))
     calls.append(("Open Inference Protocol", f"/v2/models/{quote(name)}/infer", tensors and {"inputs": tensors}))
-    described = describe(metadata, classes(model))
+    described = describe(metadata, model.classes)
     schema = metadata.get_input_schema()
     types = [_type(spec) for spec in schema.inputs] if schema else []
     return {

@@ -5,6 +5,7 @@ a rollout, on every node alike.
 """
 
 import time
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -15,9 +16,8 @@ from app.core.deployment import ModelVersion
 from app.core.errors import BadInputError, UnknownModelError
 from app.core.openinference_input import to_input
 from app.core.openinference_request import HEADER_LENGTH, Request
-from app.core.openinference_signature import CLASSES, PROBABILITIES, describe
+from app.core.openinference_signature import describe
 from app.core.openinference_tensor import Array
-from app.core.probabilities import classes
 from app.http import bodies
 from app.http.state import record, serving
 
@@ -50,7 +50,7 @@ def metadata(name: str, number: str | None = None) -> Response:
     version = _version(name, number)
     model = serving().model(version)
     head = {"name": version.name, "versions": [version.version], "platform": model.pyfunc.loader_module}
-    return jsonify({**head, **describe(model.pyfunc.metadata, classes(model))})
+    return jsonify({**head, **describe(model.pyfunc.metadata, model.classes)})
 
 
 @routes.get("/models/<name>/ready")
@@ -71,10 +71,9 @@ def infer(name: str, number: str | None = None) -> Response:
     given = to_input(asked, model.pyfunc.metadata)
     facts.parse_seconds, facts.rows = time.monotonic() - started, given.rows
     predictions = serving().predict(model, given, facts.timings)
-    outputs = openinference_output.arrays(predictions, model.pyfunc.metadata.get_output_schema())
-    if any(wanted.name in (PROBABILITIES, CLASSES) and wanted.name not in outputs for wanted in asked.outputs):
-        labelled = serving().probabilities(model, given, facts.timings)
-        outputs = {**openinference_output.labelled(labelled), **outputs}
+    schema = model.pyfunc.metadata.get_output_schema()
+    labels = partial(serving().probabilities, model, given, facts.timings)
+    outputs = openinference_output.outputs(asked, predictions, schema, labels)
     return _respond(model.version, asked, outputs)
 
 

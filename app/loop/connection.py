@@ -2,10 +2,16 @@
 
 Requests that a client pipelines wait for their turn, and reading stops meanwhile. After a request that is refused, the
 rest of the connection is read and dropped for a while, so that the client gets to see the answer.
+
+An idle connection ends in two steps, because a request may arrive while it does (RFC 9112, 9.3.1): first it takes
+nothing more, then what had come already is answered. So whoever could send a request gets its answer.
 """
 
 import asyncio
+import contextlib
+import os
 import select
+import socket
 import time
 from typing import Any, Protocol
 
@@ -38,10 +44,12 @@ class Connection(asyncio.Protocol):
         self.handler, self.limits = handler, handler.limits
         self.received = Receiver(handler.limits)
         self.active: Request | None = None
-        self.deadline = time.monotonic() + self.limits.client_seconds
+        self.since = time.monotonic()
+        self.deadline = self.since + self.limits.client_seconds
         self._stage = 0
         self._closing = False  # no more answers
         self._ended = False  # the client sends no more
+        self._parting = False  # the client can send no more
         self._paused = False  # reading, since requests wait
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,7 +74,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A client that has sent all may still wait for answers; one that has left altogether does not."""
         self._ended = True
-        if hung_up(self.transport):
+        if hung_up(self.transport) or (self._parting and self.received.coming is not None):
             self.transport.abort()
             return False
         if self.received.coming is not None:
@@ -105,7 +113,8 @@ class Connection(asyncio.Protocol):
             return
         self.active = None
         ready = self.received.ready
-        keep = request.keep_alive and not self.handler.draining and not (self._ended and not ready)
+        is_last = (self._ended or self._parting) and not ready
+        keep = request.keep_alive and not self.handler.draining and not is_last
         self.transport.write(encode(answer, request, keep))
         if not keep:
             self._finish()
@@ -136,24 +145,41 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        return self.active is None and self.received.coming is None and not self.received.ready
+        return self.active is None and self.received.coming is None and not self.received.ready and not self._parting
 
     def expire(self) -> None:
         """Its deadline has passed."""
         self.deadline = NEVER
-        if self._closing or self.transport.is_closing() or self.transport.get_write_buffer_size():
+        is_closing = self._closing or self._parting or self.transport.is_closing()
+        if is_closing or self.transport.get_write_buffer_size():
             self.transport.abort()
         elif self.received.coming is not None:
             seconds = self.limits.client_seconds
             self.received.refuse(408, f"the request took longer than {seconds:g} seconds to arrive")
             self._advance()
+        elif polled(self.transport, select.POLLIN):  # this loop was late: what has come is read next
+            self._rest()
         else:
-            self._closing = True
-            self.transport.close()
+            self._parting = True
+            self.deadline = time.monotonic() + self.limits.linger_seconds
+            take_no_more(self.transport)
 
 
 def hung_up(transport: Any) -> bool:
     """Whether the other end is closed in both directions, so that nobody can read an answer."""
+    return polled(transport, select.POLLHUP)
+
+
+def polled(transport: Any, wanted: int) -> bool:
     poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), 0)
-    return any(events & select.POLLHUP for _, events in poll.poll(0))
+    poll.register(transport.get_extra_info("socket").fileno(), wanted)
+    return any(events & wanted for _, events in poll.poll(0))
+
+
+def take_no_more(transport: Any) -> None:
+    """From now on whoever sends is told so (EPIPE); the loop reads what was sent before, then the end."""
+    with (
+        socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as one,
+        contextlib.suppress(OSError),  # the other end has gone meanwhile
+    ):
+        one.shutdown(socket.SHUT_RD)

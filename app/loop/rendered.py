@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy
 
-from app.core import rows
+from app.core import openinference_output, rows
 from app.core.batch import Call
 from app.core.inputs import Input
 from app.core.model import render
+from app.core.plain import Table
+from app.core.probabilities import Labelled
 
 PLAIN_KINDS = "fiubU"  # of NumPy: what json writes as MLflow's encoder does
 
@@ -19,6 +21,8 @@ def rendered(call: Call, spoken: str) -> bytes:
     predictions = call.predictions
     if spoken == "mlflow":
         return written(predictions)
+    if spoken == "v2":
+        return tensors(call)
     if not is_finite(predictions) or (call.labelled and not is_finite(call.probabilities)):
         labels = call.lane.labels if call.labelled else None
         return rows.answer(predictions, None if labels is None else (labels, call.probabilities)).encode()
@@ -26,6 +30,20 @@ def rendered(call: Call, spoken: str) -> bytes:
         return written(predictions)
     more = {"classes": call.lane.labels, "probabilities": call.probabilities.tolist()}
     return json.dumps({"predictions": predictions.tolist(), **more}).encode()
+
+
+def tensors(call: Call) -> bytes:
+    """The body of an answer in the Open Inference Protocol."""
+    model = call.lane.model
+    assert isinstance(call.given, Table)
+    assert call.given.asked is not None
+
+    def labels() -> Labelled | None:
+        return (call.lane.labels, call.probabilities) if call.labelled and call.lane.labels is not None else None
+
+    schema = model.pyfunc.metadata.get_output_schema()
+    outputs = openinference_output.outputs(call.given.asked, call.predictions, schema, labels)
+    return openinference_output.answer(model.version, call.given.asked, outputs).body
 
 
 def written(predictions: Any) -> bytes:

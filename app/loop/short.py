@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from app.core import plain
+from app.core import openinference_plain, plain
 from app.core.batch import Call, Timings
 from app.core.deployment import ModelVersion
 from app.core.errors import OverloadedError
+from app.core.openinference_signature import LABELS
 from app.core.plain import Layout, Table
 from app.core.serving import Serving
 from app.http.access import milliseconds, request_id
@@ -28,6 +29,7 @@ from contract import HEADERS
 Parse = Callable[[bytes, Layout], Table | None]
 
 JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
+NOT_PLAIN = frozenset({b"content-encoding", b"inference-header-content-length"})
 REQUEST_ID = HEADERS.request_id.encode()
 
 
@@ -71,15 +73,15 @@ class Short:
         lane = self._serving.lane(route.version)
         if lane is None or lane.layout is None:
             return None
-        labelled = route.protocol == "predict" and lane.labels is not None
-        if labelled and not lane.row_wise:
-            return None
-        chosen = plain_id(request)
+        chosen = plain_id(request, may_lack_type=route.protocol == "v2")
         if chosen is None:
             return None
         started = time.monotonic()
         table = route.parse(bytes(request.body), lane.layout)
         if table is None:
+            return None
+        labelled = lane.labels is not None and wants_labels(route.protocol, table)
+        if labelled and not lane.row_wise:
             return None
         pending = Pending(request, connection, route, chosen, time.monotonic() - started, answered)
         timings = Timings(request_id=chosen, protocol=route.protocol)
@@ -152,10 +154,20 @@ def routes(serving: Serving, journal: Journal) -> dict[bytes, Route]:
             add(target, version, plain.invocation, "mlflow", head)
         for target in (b"/predict/%s" % name, *([b"/predict"] if version == default else [])):
             add(target, version, plain.rows, "predict", head)
+        number = quote(version.version, safe="").encode()
+        for target in (b"/v2/models/%s/infer" % name, b"/v2/models/%s/versions/%s/infer" % (name, number)):
+            add(target, version, openinference_plain.infer, "v2", head)
     return found
 
 
-def plain_id(request: Request) -> str | None:
+def wants_labels(spoken: str, table: Table) -> bool:
+    """Whether the answer may need a classifier's probabilities."""
+    if table.asked is None:
+        return spoken == "predict"
+    return any(wanted.name in LABELS for wanted in table.asked.outputs)
+
+
+def plain_id(request: Request, *, may_lack_type: bool = False) -> str | None:
     """The request's id, if its headers are those of plain JSON."""
     given, is_json = b"", False
     for name, value in request.headers:
@@ -163,10 +175,10 @@ def plain_id(request: Request) -> str | None:
             if is_json or value.lower() not in JSON_TYPES:
                 return None
             is_json = True
-        elif name == b"content-encoding":
+        elif name in NOT_PLAIN:
             return None
         elif name == b"x-request-id":
             given = value
-    if not is_json:
+    if not (is_json or may_lack_type):
         return None
     return request_id(given.decode("latin-1"))

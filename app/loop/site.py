@@ -81,11 +81,15 @@ class Site:
             connection.expire()
 
     def drain(self, until: float) -> None:
-        """From now on every answer is its connection's last; idle ones are closed soon: a request may be on its way."""
+        """From now on every answer is its connection's last; idle ones are closed soon: a request may be on its way.
+
+        One that was only just taken has as long as the others had.
+        """
         self.draining = True
         for connection in self.connections:
             if connection.is_idle:
-                connection.deadline = min(connection.deadline, until)
+                soon = max(until, connection.since + self.limits.linger_seconds)
+                connection.deadline = min(connection.deadline, soon)
 
     def close(self) -> None:
         for connection in list(self.connections):

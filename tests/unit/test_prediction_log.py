@@ -1,6 +1,9 @@
 """The prediction log from the stack's settings to the server's environment, and what a node may do for it."""
 
 import json
+import re
+import shlex
+from configparser import RawConfigParser
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +12,13 @@ import pytest
 from slipway_node.slots import environment
 
 from app import settings
-from contract import S3
+from app.core.sample_files import CURRENT
+from contract import PATHS, S3
+from contract.node_files import node_files
 from infra import policies
 from infra.reading import Problem, Section
 from infra.sections import PredictionLogSettings
+from tests.unit import documents
 from tests.unit.slipway_rig import node_below
 
 BUCKET, POINTER = "arn:aws:s3:::bucket", "arn:aws:ssm:us-east-1:123456789012:parameter/slipway/x/deployment"
@@ -60,3 +66,49 @@ def test_the_servers_environment_is_what_the_facts_ask(tmp_path: Path) -> None:
     given = dict(line.split("=", 1) for line in environment(on).splitlines())
     found = settings.read({"SLIPWAY_SLOT": "a", "SLIPWAY_DEPLOYMENT": "/d.json", **given})
     assert (found.sample, found.sample_daily_bytes, found.samples) == (0.5, 1000, node.predictions)
+
+
+PAGE = documents.ROOT / "docs/server.md"
+UNIT = "model-server@.service"
+
+
+def assigned(text: str) -> dict[str, str]:
+    """What the `Environment=` lines of a unit or a drop-in give its process; of equal names the last one counts."""
+    lines = re.findall(r"^Environment=(.*)$", text, re.MULTILINE)
+    return dict(word.split("=", 1) for line in lines for word in shlex.split(line))
+
+
+def unit() -> str:
+    [found] = [file.content for file in node_files("serving") if file.path == f"/etc/systemd/system/{UNIT}"]
+    return found
+
+
+def drop_in() -> str:
+    [text] = documents.blocks(PAGE, "ini")
+    return text
+
+
+def test_the_drop_in_of_the_docs_is_one_section_of_lines_that_a_service_has() -> None:
+    parser = RawConfigParser(strict=True)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(drop_in())
+    assert parser.sections() == ["Service"]
+    assert {*parser["Service"]} == {"Environment"}
+
+
+def test_the_drop_in_of_the_docs_turns_the_log_on_where_the_server_may_write(tmp_path: Path) -> None:
+    asked = {**assigned(unit()), **assigned(drop_in())}
+    found = settings.read({name: value.replace("%i", "a") for name, value in asked.items()})
+    assert found.sample == 0.01
+    assert str(found.samples) == PATHS.predictions
+    [writable] = re.findall(r"^ReadWritePaths=(.*)$", unit(), re.MULTILINE)
+    assert PATHS.predictions in [path.removeprefix("-") for path in writable.split()]
+    assert f"`{found.samples / CURRENT}`" in PAGE.read_text(), "where the docs say that they are"
+    assert assigned(unit()).keys().isdisjoint(assigned(drop_in())), "the unit itself says nothing of it"
+    assert environment(node_below(tmp_path)) == "", "and its EnvironmentFile, which outranks a drop-in, neither"
+
+
+def test_the_commands_of_the_docs_name_the_unit_of_all_slots() -> None:
+    said = [command for command in documents.inline(PAGE) if command.startswith("systemctl ")]
+    assert said == [f"systemctl edit {UNIT}", "systemctl try-restart 'model-server@*'", f"systemctl revert {UNIT}"]
+    assert "EnvironmentFile=-" in unit()

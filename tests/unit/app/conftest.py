@@ -19,6 +19,7 @@ from app.core.serving import Serving
 from app.http.factory import create_app
 
 from . import trained, zoo
+from .loop_server import LoopServer
 from .process import Server
 from .trained import TEXTS, digest
 
@@ -115,6 +116,20 @@ def serve(deploy: Deploy, serving: Callable[[Path], Serving]) -> Serve:
         return app.test_client()
 
     return start
+
+
+@pytest.fixture
+def loop(deploy: Deploy, serving: Callable[[Path], Serving], tmp_path: Path) -> Iterator[Callable[..., LoopServer]]:
+    """A started server of the named models behind the event loop."""
+    started: list[LoopServer] = []
+
+    def start(*names: str, **options: Any) -> LoopServer:
+        started.append(LoopServer(serving(deploy(*names, **options)), tmp_path / f"{len(started)}.sock"))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

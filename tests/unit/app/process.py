@@ -46,6 +46,10 @@ class Server:
             connection.close()
         return answer.status, json.loads(content.strip() or "null"), answer.headers
 
+    def in_flight(self) -> int:
+        """Predictions in the workers' lines; of the worker that answers as they are now, of others a second ago."""
+        return sum(worker["in_flight"] for worker in self.ask("GET", "/version")[1]["workers"])
+
     def wait_ready(self, seconds: float = 60, path: str = "/readyz") -> None:
         def ready() -> bool:
             assert self.process.poll() is None, self.log.read_text()

@@ -6,13 +6,15 @@ import signal
 import statistics
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.waiting import until
 
-from .conftest import Start
+from .conftest import Start, launch, write_manifest
 from .process import Server
 from .wire import Wire, get, post
 
@@ -20,33 +22,45 @@ ROW = dict.fromkeys(("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s
 
 
 class Load:
-    """Clients that ask over kept connections, one request after the other; told to close, they connect again."""
+    """Clients that ask over kept connections, one request after the other; told to close, they connect again.
+
+    A server may close a kept connection between two requests, and a client then asks once more, over another (RFC 9112,
+    9.3.1). That is the one thing that is not counted as lost: the connection had served before, and not one byte of the
+    request was taken.
+    """
 
     def __init__(self, server: Server, body: Any, clients: int) -> None:
         self.server, self.body = server, body
         self.statuses: collections.Counter[int] = collections.Counter()
         self.lost: list[str] = []
+        self.closed_between = 0
         self.stopped = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
         for thread in self._threads:
             thread.start()
 
     def _ask(self) -> None:
-        wire: Wire | None = None
+        wire, served = None, 0
         while not self.stopped.is_set():
             if wire is None:
                 try:
-                    wire = Wire(self.server.socket)
+                    wire, served = Wire(self.server.socket), 0
                 except OSError:  # it has stopped listening: nothing was accepted
                     return
-            started = time.monotonic()
+            started, step = time.monotonic(), "sending"
             try:
                 wire.send(post("/predict", self.body))
+                step = "reading"
                 reply = wire.reply()
             except (OSError, EOFError) as error:
-                self.lost.append(f"{type(error).__name__} after {time.monotonic() - started:.3f} s")
+                if isinstance(error, BrokenPipeError) and step == "sending" and served:
+                    self.closed_between += 1
+                else:
+                    after = f"after {time.monotonic() - started:.3f} s, as request {served} of its connection"
+                    self.lost.append(f"{type(error).__name__} while {step} {after}")
                 wire = None
                 continue
+            served += 1
             self.statuses[reply.status] += 1
             if reply.headers["Connection"] == "close":
                 wire.close()
@@ -70,9 +84,18 @@ def _workers(server: Server) -> set[int]:
     return found
 
 
-def test_connections_are_shared_out_among_the_workers(start: Start) -> None:
-    server = start("scaled")
+@pytest.fixture(scope="module")
+def diabetes(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """For those that leave it with two workers."""
+    folder = tmp_path_factory.mktemp("diabetes")
+    server = launch(folder, models, write_manifest(models, folder, "diabetes"))
     server.wait_ready()
+    yield server
+    assert server.stop() == 0
+
+
+def test_connections_are_shared_out_among_the_workers(diabetes: Server) -> None:
+    server = diabetes
     wires, workers = [], []
     for _ in range(20):
         wires.append(Wire(server.socket))
@@ -83,7 +106,6 @@ def test_connections_are_shared_out_among_the_workers(start: Start) -> None:
     assert max(counts.values()) <= 14, counts
     for wire in wires:
         wire.close()
-    assert server.stop() == 0
 
 
 def test_a_stop_under_load_loses_no_request(start: Start) -> None:
@@ -98,9 +120,8 @@ def test_a_stop_under_load_loses_no_request(start: Start) -> None:
     assert set(load.statuses) == {200}
 
 
-def test_workers_that_are_replaced_under_load_lose_no_request(start: Start) -> None:
-    server = start("diabetes")
-    server.wait_ready()
+def test_workers_that_are_replaced_under_load_lose_no_request(diabetes: Server) -> None:
+    server = diabetes
     before = _workers(server)
     load = Load(server, ROW, clients=8)
     server.process.send_signal(signal.SIGHUP)
@@ -108,12 +129,10 @@ def test_workers_that_are_replaced_under_load_lose_no_request(start: Start) -> N
     load.end()
     assert load.lost == []
     assert set(load.statuses) == {200}
-    assert server.stop() == 0
 
 
-def test_a_killed_worker_costs_only_what_it_held_and_another_takes_its_place(start: Start) -> None:
-    server = start("diabetes")
-    server.wait_ready()
+def test_a_killed_worker_costs_only_what_it_held_and_another_takes_its_place(diabetes: Server) -> None:
+    server = diabetes
     load = Load(server, ROW, clients=8)
     until(lambda: load.statuses[200] >= 50, "fifty answers")
     victim, *_ = before = sorted(_workers(server))
@@ -131,7 +150,6 @@ def test_a_killed_worker_costs_only_what_it_held_and_another_takes_its_place(sta
     assert victim not in now
     assert len(load.lost) <= 8, "one per connection at most"
     assert set(load.statuses) == {200}
-    assert server.stop() == 0
 
 
 def _predicts(server: Server) -> float:
@@ -148,8 +166,8 @@ def test_a_client_that_leaves_during_its_predict_harms_nobody(start: Start) -> N
     server.wait_ready()
     leaving = [Wire(server.socket) for _ in range(5)]
     for wire in leaving:
-        wire.send(post("/predict", {"seconds": 0.4}))
-    time.sleep(0.2)
+        wire.send(post("/predict", {"seconds": 1.0}))
+    until(lambda: server.in_flight() == 5, "all of them are in the line")
     for wire in leaving:
         wire.close()
     assert server.ask("POST", "/predict", {"seconds": 0.0})[:2] == (200, {"predictions": [0.0]})
@@ -158,7 +176,7 @@ def test_a_client_that_leaves_during_its_predict_harms_nobody(start: Start) -> N
 
 
 def test_health_is_answered_while_a_predict_hangs_and_every_thread_waits(start: Start) -> None:
-    server = start("slow", environ={"SLIPWAY_WORKERS": "1"}, arguments=("--timeout", "5"))
+    server = start("slow", environ={"SLIPWAY_WORKERS": "1"}, arguments=("--timeout", "3"))
     server.wait_ready()
     stuck = Wire(server.socket)
     stuck.send(post("/predict", {"seconds": 3600}))
@@ -166,17 +184,19 @@ def test_health_is_answered_while_a_predict_hangs_and_every_thread_waits(start: 
     for wire in waiting:  # not plain, so each takes a thread of Flask's
         wire.send(post("/predict", b'{"seconds": 0.0, "more": 1}'))
     answered = 0
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+
+    def ended() -> bool:
+        nonlocal answered
         try:
             assert server.ask("GET", "/livez")[0] == 200
             assert server.ask("GET", "/readyz")[0] == 200
-            answered += 1
         except OSError:
-            break
-        if [line for line in server.lines() if "WORKER TIMEOUT" in line["message"]]:
-            break
-    assert answered > 10
+            return True
+        answered += 1
+        return any("WORKER TIMEOUT" in line["message"] for line in server.lines())
+
+    until(ended, "the worker with the stuck predict is ended", 60)
+    assert answered >= 5
     with pytest.raises((EOFError, OSError)):
         stuck.reply()
     server.wait_ready()
@@ -202,6 +222,8 @@ def test_more_load_than_there_is_time_for_is_refused_at_once_and_the_rest_waits_
         reply = refused.reply()
         if reply.status == 503:
             refusals.append(reply)
+        if len(refusals) == 5:
+            break
     load.end()
     assert set(load.statuses) == {200, 503}
     assert load.lost == []

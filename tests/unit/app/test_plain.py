@@ -1,18 +1,12 @@
 """The short path of a plain prediction cannot be told from the long one: same frame, same answer, same headers."""
 
-import asyncio
 import gc
-import http.client
 import json
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pandas
 import pytest
-import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.models import Model as Metadata
@@ -25,16 +19,11 @@ from app.core import rows as predict_rows
 from app.core.batch import Call
 from app.core.errors import ServingError
 from app.core.plain import Layout, Table
-from app.core.serving import Serving
-from app.http.factory import create_app
-from app.loop.connection import Connection
-from app.loop.limits import Limits
 from app.loop.message import Request
-from app.loop.short import Pending, Short
-from app.loop.site import Site
+from app.loop.short import Pending
 from tests.waiting import until
 
-from .conftest import Deploy
+from .loop_server import LoopServer
 
 COLUMNS = {"a": "double", "b": "float", "c": "long", "d": "integer", "e": "boolean", "f": "string"}
 numbers = st.sampled_from([0, -0.0, 1, 2.5, -3, 2**31, 2**53, 2**53 + 1, 2**64, 10**30, 1e300, 0.1])
@@ -176,73 +165,6 @@ def test_signatures_of_other_kinds_have_no_short_path(schema: Schema | None) -> 
     assert Layout.of(Metadata(signature=ModelSignature(inputs=schema) if schema else None)) is None
 
 
-class LoopServer:
-    """A site on a Unix socket, in a loop of its own thread; Flask's client speaks to the same `Serving`."""
-
-    def __init__(self, serving: Serving, path: Path) -> None:
-        self.path, self.serving = path, serving
-        self.app = create_app(serving)
-        serving.start()
-        serving.scoring.submit(lambda: None).result()
-        self.loop = uvloop.new_event_loop()
-        self.site = Site(self.app, serving, Limits(), self.loop)
-        listening = self.loop.create_unix_server(lambda: Connection(self.site), str(path))
-        self.listener = self.loop.run_until_complete(listening)  # it closes when nobody holds it
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
-        self.client = self.app.test_client()
-        self.connection = http.client.HTTPConnection("localhost", timeout=60)
-        self.connection.sock = socket.socket(socket.AF_UNIX)
-        self.connection.sock.connect(str(path))
-
-    def by_loop(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
-        self.connection.request("POST", path, body, headers)
-        answer = self.connection.getresponse()
-        return answer.status, answer.read(), _kept(dict(answer.headers))
-
-    def by_flask(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
-        answer = self.client.post(path, data=body, headers=headers)
-        return answer.status_code, answer.data, _kept(dict(answer.headers))
-
-    def stop(self) -> None:
-        self.connection.close()
-        asyncio.run_coroutine_threadsafe(_close(self.site), self.loop).result(10)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-
-
-async def _close(site: Site) -> None:
-    site.close()
-
-
-def _kept(headers: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name not in ("Date", "Connection", "Server")}
-
-
-@pytest.fixture
-def loop(
-    deploy: Deploy, serving: Callable[[Path], Serving], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., LoopServer]]:
-    started: list[LoopServer] = []
-    taken: list[bool] = []
-    begin = Short.begin
-
-    def counted(short: Short, request: Request, *others: Any) -> Any:
-        pending = begin(short, request, *others)
-        taken.append(pending is not None)
-        return pending
-
-    monkeypatch.setattr(Short, "begin", counted)
-
-    def start(*names: str, **options: Any) -> LoopServer:
-        server = LoopServer(serving(deploy(*names, **options)), tmp_path / f"{len(started)}.sock")
-        server.taken = taken  # type: ignore[attr-defined]
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        server.stop()
-
-
 IRIS = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
 odd = st.sampled_from([None, "x", 1e40, 2**70, True])
 cells = st.floats(0, 10, allow_nan=False, width=32) | st.integers(0, 8) | odd
@@ -270,8 +192,8 @@ def test_every_answer_of_the_loop_is_the_answer_of_flask(loop: Callable[..., Loo
         assert server.by_loop(path, content, headers) == server.by_flask(path, content, headers)
 
     ask()
-    assert any(server.taken), "the short path was taken"  # type: ignore[attr-defined]
-    assert not all(server.taken), "and not always"  # type: ignore[attr-defined]
+    assert any(server.taken), "the short path was taken"
+    assert not all(server.taken), "and not always"
 
 
 def test_a_text_pipeline_and_a_model_of_foreign_code_answer_alike_on_both_paths(
@@ -288,7 +210,7 @@ def test_a_text_pipeline_and_a_model_of_foreign_code_answer_alike_on_both_paths(
         content = json.dumps(body).encode()
         by_loop, by_flask = server.by_loop(path, content, headers), server.by_flask(path, content, headers)
         assert by_loop == by_flask
-    assert server.taken == [True] * 4  # type: ignore[attr-defined]
+    assert server.taken == [True] * 4
 
 
 def test_a_classifiers_labels_and_probabilities_need_no_flask(loop: Callable[..., LoopServer]) -> None:
@@ -301,7 +223,7 @@ def test_a_classifiers_labels_and_probabilities_need_no_flask(loop: Callable[...
         by_loop, by_flask = server.by_loop(path, content, headers), server.by_flask(path, content, headers)
         assert by_loop == by_flask
         assert {"predictions", "classes", "probabilities"} == json.loads(by_loop[1]).keys()
-    assert server.taken == [True] * 3  # type: ignore[attr-defined]
+    assert server.taken == [True] * 3
 
 
 def test_a_prediction_leaves_nothing_for_the_garbage_collector(loop: Callable[..., LoopServer]) -> None:
@@ -318,7 +240,7 @@ def test_a_prediction_leaves_nothing_for_the_garbage_collector(loop: Callable[..
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
-    assert server.taken == [True] * 5  # type: ignore[attr-defined]
+    assert server.taken == [True] * 5
     assert len(found) == 0
 
 
@@ -334,7 +256,7 @@ def test_both_paths_write_the_same_line_in_the_log(
     with caplog.at_level("INFO", "app.access"):
         server.by_loop("/predict", content, headers)
         server.by_flask("/predict", content, headers)
-    assert server.taken == [True]  # type: ignore[attr-defined]
+    assert server.taken == [True]
     [theirs] = [vars(record) for record in caplog.records if record.name == "app.access"]
     until(lambda: lines, "the loop wrote its line")
     [ours] = lines

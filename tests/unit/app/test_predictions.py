@@ -1,7 +1,6 @@
 """What the server answers equals what the offline model answers, in every format that it takes."""
 
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from flask.testing import FlaskClient
 from sklearn.datasets import load_diabetes
 
 from contract import HEADERS
+from tests.waiting import until
 
 from .conftest import RELEASE, Serve, digest
 
@@ -167,7 +167,8 @@ def test_what_would_wait_too_long_is_refused_at_once(serve: Serve, monkeypatch: 
     assert _ready(client).status_code == 200
     running = threading.Thread(target=lambda: client.post("/predict", json={"seconds": 1.0}))
     running.start()
-    time.sleep(0.3)
+    scoring = client.application.extensions["slipway"].scoring
+    until(lambda: scoring.waiting == 1, "the first is in the line")
     answer = client.application.test_client().post("/predict", json={"seconds": 0.0})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json["error"]["code"] == "TEMPORARILY_UNAVAILABLE"

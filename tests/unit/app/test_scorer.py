@@ -17,6 +17,7 @@ from sklearn.ensemble import (
     ExtraTreesRegressor,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -58,6 +59,10 @@ MODELS = {
     "forest in a pipeline": (scaled(RandomForestRegressor(30, random_state=0)), DIABETES),
     "boosting": (GradientBoostingRegressor(n_estimators=20, random_state=0), DIABETES),
     "histograms": (HistGradientBoostingClassifier(max_iter=5, random_state=0), IRIS),
+    "histograms of two": (HistGradientBoostingClassifier(max_iter=5, random_state=0), CANCER),
+    "histograms for a number": (HistGradientBoostingRegressor(max_iter=9, random_state=0), DIABETES),
+    "histograms for a count": (HistGradientBoostingRegressor(max_iter=9, loss="poisson", random_state=0), DIABETES),
+    "histograms in a pipeline": (make_pipeline(StandardScaler(), HistGradientBoostingRegressor(max_iter=9)), DIABETES),
     "logistic": (LogisticRegression(max_iter=1000), IRIS),
     "logistic of two": (LogisticRegression(max_iter=1000), CANCER),
     "cross-validated logistic": (LogisticRegressionCV(cv=2, max_iter=5000), IRIS),

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from sklearn.datasets import load_diabetes
 from contract import HEADERS
 from tests.waiting import until
 
-from .conftest import CHECKOUT, Start, digest
+from .conftest import CHECKOUT, Start, digest, launch, write_manifest
+from .process import Server
 
 FRAME = load_diabetes(as_frame=True).data.head(20)
 
@@ -46,18 +47,27 @@ def test_a_graceful_stop_finishes_what_runs_and_tells_kept_alive_connections_to_
     for connection in kept:
         assert server.ask("GET", "/ping", over=connection)[0] == 200
     answers: list[tuple[int, Any, Any]] = []
-    running = threading.Thread(target=lambda: answers.append(server.ask("POST", "/predict", {"seconds": 1.5})))
+    running = threading.Thread(target=lambda: answers.append(server.ask("POST", "/predict", {"seconds": 2.0})))
     running.start()
-    time.sleep(0.5)
+    until(server.in_flight, "the prediction runs")
     server.process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
-    status, body, headers = server.ask("GET", "/readyz", over=kept[0])
-    assert (status, body["checks"][0]["check"], headers["Connection"]) == (503, "draining", "close")
-    status, body, headers = server.ask("POST", "/predict", {"seconds": 0.0}, over=kept[1])
-    assert (status, headers["Connection"]) == (200, "close"), "a connection that Nginx kept loses no request"
+    status, body = _told_to_close(server, kept[0], "GET", "/readyz")
+    assert (status, body["checks"][0]["check"]) == (503, "draining")
+    status, _ = _told_to_close(server, kept[1], "POST", "/predict", {"seconds": 0.0})
+    assert status == 200, "a connection that Nginx kept loses no request"
     running.join()
-    assert answers[0][:2] == (200, {"predictions": [1.5]})
+    assert answers[0][:2] == (200, {"predictions": [2.0]})
     assert server.process.wait(15) == 0, "idle connections do not hold a stop up until gunicorn's own limit"
+
+
+def _told_to_close(server: Server, over: Any, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    """The first answer that is the connection's last."""
+
+    def last() -> tuple[int, Any] | None:
+        status, answer, headers = server.ask(method, path, body, over)
+        return (status, answer) if headers["Connection"] == "close" else None
+
+    return until(last, "the worker has heard that it is to stop", 30)
 
 
 def test_a_predict_that_does_not_return_ends_its_worker_and_a_ready_one_takes_over(start: Start) -> None:
@@ -72,31 +82,37 @@ def test_a_predict_that_does_not_return_ends_its_worker_and_a_ready_one_takes_ov
     assert server.stop() == 0
 
 
-def test_many_short_predicts_in_a_row_are_no_stuck_predict(start: Start) -> None:
-    server = start("slow", arguments=("--timeout", "2"))
+@pytest.fixture(scope="module")
+def slow(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """For those that leave it as they found it."""
+    folder = tmp_path_factory.mktemp("slow")
+    server = launch(folder, models, write_manifest(models, folder, "slow"), "--timeout", "2")
     server.wait_ready()
+    yield server
+    assert server.stop() == 0
+
+
+def test_many_short_predicts_in_a_row_are_no_stuck_predict(slow: Server) -> None:
+    server = slow
     threads = [threading.Thread(target=lambda: server.ask("POST", "/predict", {"seconds": 0.5})) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not [line for line in server.lines() if "TIMEOUT" in line["message"]]
-    assert server.stop() == 0
 
 
-def test_health_is_answered_while_a_predict_runs(start: Start) -> None:
-    server = start("slow")
-    server.wait_ready()
+def test_health_is_answered_while_a_predict_runs(slow: Server) -> None:
+    server = slow
     running = [threading.Thread(target=lambda: server.ask("POST", "/predict", {"seconds": 1.0})) for _ in range(6)]
     for thread in running:
         thread.start()
-    time.sleep(0.3)
+    until(lambda: server.in_flight() >= 4, "predictions run, and others wait")
     for path in ("/livez", "/readyz", "/version", "/ping") * 3:
         assert server.ask("GET", path)[0] == 200
     assert any(thread.is_alive() for thread in running), "none of them waited for the predicts"
     for thread in running:
         thread.join()
-    server.stop()
 
 
 def test_a_model_that_fails_its_example_leaves_the_server_up_not_ready_and_saying_why(start: Start) -> None:
