@@ -74,15 +74,14 @@ def watcher(
 ) -> list[Statement]:
     """Makes deployments and rolls them: their objects, the pointer, its own SSH key, and where the nodes are.
 
-    Listing has no condition, for with one S3 says "forbidden" of an object that is not there yet. EC2 knows no resource
-    for descriptions. A console, which shows a node's host keys, is of this stack's nodes only.
+    EC2 knows no resource for descriptions. A console, which shows a node's host keys, is of this stack's nodes only.
     """
     keys, secrets = [arn for arn in (key_arn,) if arn], [arn for arn in (secret_arn,) if arn]
     own = {"StringEquals": {f"aws:ResourceTag/{TAGS.stack}": stack}}
     return [
         allow(["s3:GetObject", "s3:PutObject"], _below(bucket_arn, WATCHER_PREFIXES)),
         allow(["s3:DeleteObject"], [f"{bucket_arn}/{S3.previous}"]),
-        allow(["s3:ListBucket"], [bucket_arn]),
+        _list(bucket_arn, WATCHER_PREFIXES),
         allow(["ssm:GetParameter", "ssm:PutParameter"], [deployment_arn, *keys]),
         allow(["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], secrets),
         allow(["ec2:DescribeInstances"], ["*"]),
@@ -113,6 +112,7 @@ def _below(bucket_arn: str, prefixes: Sequence[str]) -> list[str]:
 
 
 def _list(bucket_arn: str, prefixes: Sequence[str]) -> Statement:
-    """Without it a missing object is 403, not 404."""
+    """Without it a missing object is 403, not 404: S3 then holds the condition against the object's own key. HeadBucket
+    names no prefix, so it stays forbidden."""
     within = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}}
     return allow(["s3:ListBucket"], [bucket_arn], Condition=within)

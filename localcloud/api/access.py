@@ -62,8 +62,12 @@ def decide(caller: Caller, permission: Permission, account: str, region: str) ->
 
 
 def hides_absence(caller: Caller, call: Call, account: str) -> bool:
-    """Whether a missing object is "forbidden" to them: S3 says "not found" only to those who may list the bucket."""
+    """Whether a missing object is "forbidden" to them: S3 says "not found" only to those who may list it.
+
+    A condition on `s3:prefix` is then held against the object's key (https://github.com/ceph/ceph/pull/68577).
+    """
     if caller.kind == "operator" or call.service != "s3" or not call.operation.startswith("GetObject"):
         return False
-    bucket = call.permissions[0].resource.removeprefix(ARN).partition("/")[0]
-    return not decide(caller, Permission("s3:ListBucket", ARN + bucket), account, call.region).allowed
+    bucket, _, key = call.permissions[0].resource.removeprefix(ARN).partition("/")
+    listing = Permission("s3:ListBucket", ARN + bucket, {"s3:prefix": key})
+    return not decide(caller, listing, account, call.region).allowed

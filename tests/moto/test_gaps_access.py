@@ -81,6 +81,22 @@ def test_a_missing_object_is_forbidden_to_who_may_not_list(api: LocalApi, bucket
     assert code(lister.head_object, Bucket=bucket, Key="none") == "404"
 
 
+def test_a_missing_object_is_not_found_where_its_key_may_be_listed(api: LocalApi, bucket: str) -> None:
+    arn = f"arn:aws:s3:::{bucket}"
+    below = {"StringLike": {"s3:prefix": ["rollouts/*"]}}
+    role = api.role(
+        policy(
+            {"Action": "s3:GetObject", "Resource": f"{arn}/*"},
+            {"Action": "s3:ListBucket", "Resource": arn, "Condition": below},
+        )
+    )
+    s3 = api.as_node("s3", role)
+    assert code(s3.get_object, Bucket=bucket, Key="rollouts/none") == "NoSuchKey"
+    assert code(s3.head_object, Bucket=bucket, Key="rollouts/none") == "404"
+    assert code(s3.get_object, Bucket=bucket, Key="models/none") == "AccessDenied"
+    assert code(s3.head_bucket, Bucket=bucket) == "403"
+
+
 def test_a_multipart_upload_is_put_object(api: LocalApi, bucket: str, tmp_path: Path) -> None:
     role = api.role(policy({"Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/big/*"}))
     s3 = api.as_node("s3", role)

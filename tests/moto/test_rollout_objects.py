@@ -11,6 +11,7 @@ from contract import S3
 from ops.errors import UserError
 from ops.rollout.history import History, Kind, Outcome, Record, identify
 from ops.rollout.lock import EXPIRY_SECONDS, Lock, LockedError, LostError, Owner
+from ops.rollout.objects import Objects
 from ops.store import Store
 from tests.moto.cloud import ENVIRONMENT
 from tests.moto.local_api import LocalApi
@@ -54,6 +55,13 @@ def test_a_second_rollout_is_told_who_rolls_what_since_when(at: Store) -> None:
     for said in (MINE.by, MINE.deployment, MINE.since, MINE.reason):
         assert said in str(refused.value)
     assert Lock(at).check(MINE.rollout) == MINE
+
+
+def test_the_time_is_s3s_own_whether_the_lock_is_held_or_not(at: Store) -> None:
+    before = Objects(at).now()
+    Lock(at).take(MINE)
+    assert timedelta() <= Objects(at).now() - before < timedelta(minutes=1)
+    assert abs(before - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 def test_of_many_that_take_it_at_once_one_has_it(at: Store) -> None:

@@ -154,7 +154,15 @@ def test_no_grant_is_wider_than_a_prefix(stack: Recording) -> None:
             assert not wide or describes or bounded
 
 
-def test_listing_is_limited_to_the_roles_prefixes_unless_it_delivers(unfollowed: Recording) -> None:
+def test_who_delivers_lists_only_what_a_rollout_writes_beside_its_own(local_stack: Recording) -> None:
+    listings = [s for s in statements(local_stack, "tracking") if "s3:ListBucket" in s["Action"]]
+    assert [each["Condition"]["StringLike"]["s3:prefix"] for each in listings] == [
+        ["nodes/*", "releases/*", "mlflow/*"],
+        ["deployments/*", "models/*", "rollouts/*"],
+    ]
+
+
+def test_listing_is_limited_to_the_roles_prefixes(unfollowed: Recording) -> None:
     prefixes = {
         "serving": ["nodes/*", "releases/*", "deployments/*", "models/*"],
         "tracking": ["nodes/*", "releases/*", "mlflow/*"],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from contract.node_files import NodeFile, node_files
 from infra import bundle
@@ -126,3 +127,9 @@ def test_the_playbook_wants_what_first_boot_unpacks(tmp_path: Path) -> None:
     wanted = [NodeFile(**file) for file in json.loads(written.read_text())]
     assert wanted == node_files("serving")
     assert bundle.tar(wanted) == gzip.decompress(bundle.bundle("serving").packed)
+
+
+def test_what_first_boot_starts_for_the_watcher_the_role_keeps_running() -> None:
+    kept = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())["node_watcher_units"]
+    boot = (ROLE.parents[2] / "cloud-init" / "bin" / "slipway-boot-tracking").read_text()
+    assert f"units+=({' '.join(kept)})" in boot
