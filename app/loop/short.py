@@ -29,6 +29,7 @@ Parse = Callable[[bytes, Layout], Table | None]
 
 JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 REQUEST_ID = HEADERS.request_id.encode()
+COMPARE = HEADERS.compare.lower().encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def routes(serving: Serving, journal: Journal) -> dict[bytes, Route]:
 
 
 def plain_id(request: Request) -> str | None:
-    """The request's id, if its headers are those of plain JSON."""
+    """The request's id, if its headers are those of plain JSON. Notes when its answer is to be compared."""
     given, is_json = b"", False
     for name, value in request.headers:
         if name == b"content-type":
@@ -167,6 +168,8 @@ def plain_id(request: Request) -> str | None:
             return None
         elif name == b"x-request-id":
             given = value
+        elif name == COMPARE:
+            request.compare = value
     if not is_json:
         return None
     return request_id(given.decode("latin-1"))
