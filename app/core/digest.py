@@ -11,7 +11,7 @@ from typing import Any
 LARGEST_BYTES = 256 * 1024
 """Reading a larger answer again would hold up the others of its worker."""
 DIGITS = 6
-"""Of a number. Two that are equal but for a rounding error are told apart only where they lie on both sides of a step."""
+"""Of a number. Two that a rounding error sets apart are told apart only where a step lies between them."""
 VOLATILE = frozenset({"model_version", "id", "request_id"})
 
 _decoder = json.JSONDecoder()

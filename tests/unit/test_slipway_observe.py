@@ -2,7 +2,7 @@
 
 import json
 
-from slipway_node.observe import Counts, _obvious, parse, tally
+from slipway_node.observe import Counts, obvious, parse, tally
 
 METRICS = """# TYPE slipway_requests_total counter
 slipway_requests_total{model="m",version="1",protocol="mlflow",status="200"} 90.0
@@ -39,8 +39,8 @@ def test_probes_and_other_lines_are_not_predictions() -> None:
     assert tally([entry(path="/readyz"), "not JSON", '{"event": "start"}', "[]"])["requests"] == 0
 
 
-def test_half_of_all_requests_failing_is_obvious_and_a_few_are_not() -> None:
+def test_half_of_all_requests_failing_isobvious_and_a_few_are_not() -> None:
     window = {"requests": 20, "errors": 0, "rescued": 10, "slot_errors": 10}
-    assert _obvious(window)
-    assert not _obvious({**window, "requests": 100})
-    assert not _obvious({"requests": 4, "errors": 4, "rescued": 0, "slot_errors": 4})
+    assert obvious(window)
+    assert not obvious({**window, "requests": 100})
+    assert not obvious({"requests": 4, "errors": 4, "rescued": 0, "slot_errors": 4})

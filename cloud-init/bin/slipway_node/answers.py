@@ -19,6 +19,11 @@ Answer = Mapping[str, Any]
 """`time`, `request_id`, `status`, and `digest`, which is empty where it was too large to tell."""
 
 
+def of(serving: str, shadow: str, since: str = "") -> dict[str, Any]:
+    """How the answers of two slots compare."""
+    return compare(logged(serving, since), logged(shadow, since))
+
+
 def logged(slot: str, since: str = "") -> dict[str, Answer]:
     """The slot's newest answers that are to be compared, by their ids. `since` is a place in the journal."""
     argv = ["journalctl", "--quiet", "--output=cat", f"--identifier=model-server-{slot}", "--grep", '"compare":']
@@ -43,9 +48,7 @@ def parsed(lines: Iterable[str]) -> dict[str, Answer]:
     return found
 
 
-def compare(
-    serving: Mapping[str, Answer], shadow: Mapping[str, Answer], now: datetime | None = None
-) -> dict[str, Any]:
+def compare(serving: Mapping[str, Answer], shadow: Mapping[str, Answer], now: datetime | None = None) -> dict[str, Any]:
     """How many were the `same`, `different`, `failed` by the shadow alone, `missing` from it, or `unchecked` for their
     size; and the request ids of the first that were not the same."""
     found: dict[str, Any] = dict.fromkeys(("same", "different", "failed", "missing", "unchecked"), 0)
@@ -64,7 +67,7 @@ def _kind(answer: Answer, copy: Answer | None, late: datetime) -> str | None:
     """None: the copy may still come."""
     if copy is None:
         return "missing" if datetime.fromisoformat(answer["time"]) < late else None
-    if copy["status"] >= 500 > answer["status"]:  # noqa: PLR2004
+    if copy["status"] >= 500 > answer["status"]:
         return "failed"
     if not (answer["digest"] and copy["digest"]):
         return "unchecked"

@@ -12,7 +12,7 @@ from slipway_node import state, trial
 from slipway_node.activation import Activation
 from slipway_node.cloud import UNREACHABLE_PAUSES, UnreachableError
 from slipway_node.node import ActivationError, log
-from slipway_node.slots import settle_later, systemctl
+from slipway_node.slots import systemctl
 
 REFUSED_PAUSES = [15, 30, 60, 120, 300]
 """Seconds between attempts at a deployment that came and failed: it will most likely fail again."""

@@ -9,28 +9,32 @@ from slipway_node.node import Node
 
 CANDIDATE = "candidate.sock"
 SHADOW = "shadow.sock"
+SOCKETS = (CANDIDATE, SHADOW)
+COPIES = "shadow"
 BUCKET = "share-"
 
 
 def give(node: Node, slot: str, percent: int) -> None:
     """The slot gets `percent` of the predictions, which is one of the steps; with 0, copies of them all."""
     node.trial.mkdir(mode=0o755, exist_ok=True)
-    wanted = {f"{BUCKET}{step}" for step in node.percents if step <= percent}
-    _link(node.trial / (CANDIDATE if percent else SHADOW), node.socket(slot))
-    for entry in node.trial.iterdir():
-        if entry.name.startswith(BUCKET) and entry.name not in wanted:
-            entry.unlink()
+    wanted = {f"{BUCKET}{step}" for step in node.percents if step <= percent} if percent else {COPIES}
+    for name in SOCKETS:
+        _link(node.trial / name, node.socket(slot))
+    _leave(node, {*wanted, *SOCKETS})
     for name in sorted(wanted):
         (node.trial / name).touch(mode=0o644)
-    (node.trial / (SHADOW if percent else CANDIDATE)).unlink(missing_ok=True)
 
 
 def take(node: Node) -> None:
     """No candidate gets anything. Its socket goes last: a request may have looked already."""
+    _leave(node, set(SOCKETS))
+    _leave(node, set())
+
+
+def _leave(node: Node, wanted: set[str]) -> None:
     for entry in node.trial.iterdir() if node.trial.is_dir() else []:
-        if entry.name != CANDIDATE:
+        if entry.name not in wanted:
             entry.unlink()
-    (node.trial / CANDIDATE).unlink(missing_ok=True)
 
 
 def _link(place: Path, target: Path) -> None:

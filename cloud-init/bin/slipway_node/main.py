@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     watch = verbs.add_parser("observe", help="what the slot that serves did in a window of time, as JSON")
     watch.add_argument("seconds", type=float, metavar="SECONDS", help="from now; ends early when it obviously fails")
     watch.add_argument("--marked", action="store_true", help="the window began at `mark`")
-    watch.add_argument("--trial", action="store_true", help="of the candidate on trial and of what serves, since `mark`")
+    watch.add_argument("--trial", action="store_true", help="of both the candidate on trial and what serves")
     watch.add_argument("--least", type=int, default=0, metavar="N", help="replay examples until there are so many")
     replay = verbs.add_parser("exercise", help="replay the deployment's examples through Nginx")
     replay.add_argument("count", type=int, metavar="N")

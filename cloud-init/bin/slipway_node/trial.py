@@ -6,6 +6,7 @@ being set up it has a deadline; from then on the record in the bucket is what it
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from slipway_node import answers, fetch, links, prune
@@ -105,11 +106,9 @@ def observe(activation: Activation, seconds: float, least: int) -> dict[str, Any
             found[side] = seen
             continue
         count = max(least - seen["requests"], 2 * len(manifest.models) if on_trial else 0)
-        socket = node.socket(since.slot)
-        replayed = exercise(node, manifest, count, connect=lambda socket=socket: UnixConnection(socket))
+        replayed = exercise(node, manifest, count, connect=partial(UnixConnection, node.socket(since.slot)))
         found[side] = {**window(activation, since, candidate=on_trial), "wrong": replayed["wrong"]}
-    slots = sides["serving"].slot, sides["candidate"].slot
-    found["answers"] = answers.compare(*(answers.logged(slot, since=sides["serving"].cursor) for slot in slots))
+    found["answers"] = answers.of(sides["serving"].slot, sides["candidate"].slot, since=sides["serving"].cursor)
     return found
 
 
@@ -121,4 +120,4 @@ def told(activation: Activation) -> dict[str, Any] | None:
     said = {"deployment": now.trial.deployment, "slot": now.trial.slot, "percent": now.trial.percent}
     if now.trial.percent:
         return said
-    return {**said, "answers": answers.compare(*map(answers.logged, (now.confirmed.slot, now.trial.slot)))}
+    return {**said, "answers": answers.of(now.confirmed.slot, now.trial.slot)}
