@@ -120,7 +120,10 @@ def _clean_up(at: Store, fleet: Fleet, owner: Owner, why: str) -> None:
         held = None
     else:
         time.sleep(FENCE_SECONDS)
-    trial.clear(at)
+    try:
+        trial.clear(at)
+    except UserError as error:
+        say(error.message)
     left = ending.settle(fleet, lambda: lock.renew(held.rollout) if held else None)
     for node in left:
         say(f"{owner.rollout}: not settled: {node}")

@@ -63,11 +63,13 @@ def words(deployment: str, percent: int | None) -> list[str]:
 
 def read(at: Store) -> Trial | None:
     """What is on trial now."""
-    found = at.read(S3.trial)
-    if not found or not found.get("deployment"):
-        return None
-    trial = Trial(**found)
-    return trial if trial.previous == at.pointer() else None
+    found = _read(at)
+    return found if found and found.previous == at.pointer() else None
+
+
+def _read(at: Store) -> Trial | None:
+    found = Objects(at).read(S3.trial)
+    return Trial(**found.content) if found and found.content.get("deployment") else None
 
 
 def required(at: Store) -> Trial:
@@ -85,9 +87,9 @@ def refuse_another(at: Store, deployment: str | None) -> None:
 
 
 def clear(at: Store) -> Trial | None:
-    """Nothing is on trial any more; returns what was."""
-    found = read(at)
-    if at.has(S3.trial):
+    """Nothing is on trial any more; returns what was. Asks for no pointer: it matters most where none can be had."""
+    found = _read(at)
+    if found:
         Objects(at).put(S3.trial, NONE)
     return found
 

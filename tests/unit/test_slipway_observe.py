@@ -30,6 +30,13 @@ def test_a_request_that_the_fallback_answered_was_rescued() -> None:
     assert tally([entry(), rescued, again]) == {"requests": 3, "errors": 0, "rescued": 1}
 
 
+def test_a_candidate_on_trial_and_what_serves_are_counted_apart() -> None:
+    candidate, current = "unix:/run/slipway-trial/candidate.sock", "unix:/run/slipway/current.sock"
+    lines = [entry(), entry(upstream=candidate), entry(upstream=f"{candidate}, {current}"), entry("500")]
+    assert tally(lines) == {"requests": 2, "errors": 1, "rescued": 0}
+    assert tally(lines, candidate=True) == {"requests": 2, "errors": 0, "rescued": 1}
+
+
 def test_what_both_failed_is_an_error_once() -> None:
     both = entry("500", upstream="unix:/run/slipway/current.sock, unix:/run/slipway/previous.sock")
     assert tally([both, entry("503"), entry("400")]) == {"requests": 3, "errors": 1, "rescued": 0}
@@ -39,7 +46,7 @@ def test_probes_and_other_lines_are_not_predictions() -> None:
     assert tally([entry(path="/readyz"), "not JSON", '{"event": "start"}', "[]"])["requests"] == 0
 
 
-def test_half_of_all_requests_failing_isobvious_and_a_few_are_not() -> None:
+def test_half_of_all_requests_failing_is_obvious_and_a_few_are_not() -> None:
     window = {"requests": 20, "errors": 0, "rescued": 10, "slot_errors": 10}
     assert obvious(window)
     assert not obvious({**window, "requests": 100})
