@@ -53,10 +53,9 @@ def begin(
         if not nodes:
             raise UserError(NOTHING, "is the stack up? `python -m ops.inventory` lists its nodes")
         beginning.refuse_if_locked(at)
-        kind, why = (Kind.ROLLBACK, "rollback") if back else (Kind.DEPLOY, wish.reason)
-        if percent is not None:
-            kind = Kind.TRIAL
-        if kind is not Kind.ROLLBACK and wish.deployment:
+        kind = Kind.ROLLBACK if back else Kind.DEPLOY if percent is None else Kind.TRIAL
+        why = "rollback" if back else wish.reason
+        if wish.deployment and not back:
             trial.refuse_another(at, wish.deployment)
         target = beginning.target_of_rollback(at, wish.deployment) if back else wish.deployment
         if check:
@@ -66,17 +65,9 @@ def begin(
         if not back:
             target, why = wanted.make(at, wish, bounds, _say)
         assert target is not None
-        rollout = beginning.begin(
-            at,
-            bounds,
-            nodes,
-            target,
-            kind=kind,
-            by=by or beginning.operator(),
-            reason=reason or why,
-            controller=keeper.controller(),
-            percent=percent,
-        )
+        who = {"by": by or beginning.operator(), "reason": reason or why}
+        pid = keeper.controller()
+        rollout = beginning.begin(at, bounds, nodes, target, kind=kind, controller=pid, percent=percent, **who)
         _print(beginning.as_facts(rollout))
 
 

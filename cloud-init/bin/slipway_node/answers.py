@@ -14,6 +14,8 @@ LAST = 20_000
 LATE_SECONDS = 10.0
 """A copy may be answered later than its original; it is missing after this."""
 NAMED = 5
+READ_SECONDS = 8.0
+"""An operator waits for it."""
 
 Answer = Mapping[str, Any]
 """`time`, `request_id`, `status`, and `digest`, which is empty where it was too large to tell."""
@@ -30,9 +32,11 @@ def logged(slot: str, since: str = "") -> dict[str, Answer]:
     argv += ["--case-sensitive=true", f"--lines={LAST}"]
     if since:
         subprocess.run(["journalctl", "--sync"], check=False)
-        argv.append(f"--after-cursor={since}")
-    # 1: nothing matches.
-    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
+    argv.append(f"--after-cursor={since}" if since else "--since=-1d")
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, timeout=READ_SECONDS)
+    except subprocess.TimeoutExpired:
+        return {}
     return parsed(done.stdout.splitlines())
 
 
