@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,14 +61,14 @@ class Day:
 
     # models
 
-    def good(self, trees: int) -> str:
-        """Registers a forest of so many trees; returns its version."""
+    def good(self, trees: int, packages: Sequence[str] = ()) -> str:
+        """Registers a forest of so many trees, that may want more packages; returns its version."""
         from sklearn.ensemble import RandomForestRegressor
 
         forest = RandomForestRegressor(n_estimators=trees, random_state=trees).fit(
             self.example.rows, self.example.target
         )
-        version = models.register(forest, self.example)
+        version = models.register(forest, self.example, packages=packages)
         self.values[version] = models.predict(forest, self.example.rows)
         return version
 

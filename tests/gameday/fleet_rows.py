@@ -3,9 +3,11 @@
 import boto3
 
 from tests.gameday.day import Day, until_line
-from tests.gameday.fleet import first, reboot_through_standby
+from tests.gameday.fleet import clock_ahead, first, reboot_through_standby
+from tests.gameday.model_rows import delivered, returned
 from tests.gameday.rows import row
 
+AHEAD_SECONDS = 600
 GATED = r"TASK \[.*[Aa]ctivat"
 
 
@@ -48,3 +50,12 @@ def other_node_dies(day: Day) -> None:
         day.live.kill(day.live.nodes("serving")[-1])
         process.communicate(timeout=300)
     day.settled()
+
+
+@row()
+def clock_is_wrong(day: Day) -> None:
+    """The clock of one node is ten minutes ahead: a good model comes, and one that raises goes back."""
+    with clock_ahead(day, first(day), AHEAD_SECONDS):
+        delivered(day, day.good(38))
+        returned(day, day.faulty("fails_on_traffic", how="raises"), "rolled-back")
+    delivered(day, day.good(39))

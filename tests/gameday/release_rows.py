@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.gameday.day import Day
+from tests.gameday.day import MODEL, Day
 from tests.gameday.rows import row
 
 NGINX = "cloud-init/files/etc/nginx/slipway/model-server.conf.j2"
+
+
+ANOTHER_PACKAGE = "itsdangerous==2.1.2"  # not the one of the lock
 
 
 @contextmanager
@@ -32,6 +35,21 @@ def good_release(day: Day) -> None:
     with changed(day, "app/__init__.py", "\n# another release\n"):
         digest = release(day)
     day.playbook("deploy.yml", "-e", f"release={digest}")
+    day.settled()
+    assert day.manifest()["release"] == digest
+
+
+@row()
+def release_with_changed_dependencies(day: Day) -> None:
+    """A model that wants other packages: refused as it is, then it comes with a release that has them."""
+    before, version = day.pointer, day.good(37, [ANOTHER_PACKAGE])
+    named = f"{MODEL}/{version}"
+    refused = day.playbook("deploy.yml", "-e", f"model={named}", check=False)
+    assert not refused.ok
+    assert ANOTHER_PACKAGE.partition("=")[0] in refused.stdout + refused.stderr
+    assert day.settled() == before
+    digest = day.live.run("python3", "-m", "ops", "release", "--for", named).stdout.split()[-1]
+    day.playbook("deploy.yml", "-e", f"model={named}", "-e", f"release={digest}")
     day.settled()
     assert day.manifest()["release"] == digest
 

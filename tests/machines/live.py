@@ -125,10 +125,11 @@ class Live:
             seconds,
         )
 
-    def shell(self, node: Node | str, *command: str, check: bool = True) -> Result:
+    def shell(self, node: Node | str, *command: str, check: bool = True, input: str | None = None) -> Result:
         """A command as root on a node."""
         instance_id = node if isinstance(node, str) else node.id
-        return run(enter_argv(self.state, instance_id, list(command)), check=check, timeout_seconds=180)
+        argv = enter_argv(self.state, instance_id, list(command))
+        return run(argv, check=check, input=input, timeout_seconds=180)
 
     def kill(self, node: Node) -> None:
         """SIGKILL to the machine, as when a host dies: nothing on it says goodbye."""

@@ -1,6 +1,7 @@
 """Another version of the example model, through the ordinary client, and what it must answer."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,8 @@ def train_another(example: "Trained") -> Any:
     return RandomForestRegressor(n_estimators=20, random_state=7).fit(example.rows, example.target)
 
 
-def register(forest: Any, example: "Trained", name: str = MODEL) -> str:
-    """Logs and registers the model, with no alias; returns its version."""
+def register(forest: Any, example: "Trained", name: str = MODEL, packages: Sequence[str] = ()) -> str:
+    """Logs and registers the model, with no alias; returns its version. `packages` is what it wants beside its own."""
     import mlflow
     from mlflow.models import infer_signature
 
@@ -51,7 +52,7 @@ def register(forest: Any, example: "Trained", name: str = MODEL) -> str:
             signature=infer_signature(example.rows, forest.predict(example.rows)),
             input_example=example.rows.head(2),
             registered_model_name=name,
-            pip_requirements=requirements(),
+            pip_requirements=[*requirements(), *packages],
             skops_trusted_types=["sklearn.tree._tree.Tree"],
         )
     return str(info.registered_model_version)
