@@ -279,9 +279,7 @@ def test_a_draining_node_says_so_and_takes_a_deployment_all_the_same(stage: Stag
 def answered_by(rig: Rig, body: Any, keys: int) -> list[str]:
     """Which deployment answers a prediction of each of so many keys."""
     ask = f"curl -s -o /dev/null -w '%header{{x-slipway-deployment}} ' -d '{json.dumps(body)}' {CURL_JSON}"
-    return rig.inside(
-        "sh", "-c", f"for key in $(seq {keys}); do {ask} -H X-Slipway-Key:$key; done"
-    ).stdout.split()
+    return rig.inside("sh", "-c", f"for key in $(seq {keys}); do {ask} -H X-Slipway-Key:$key; done").stdout.split()
 
 
 CURL_JSON = "-H Content-Type:application/json http://127.0.0.1:8080/invocations"
