@@ -21,18 +21,17 @@ Answer = Mapping[str, Any]
 """`time`, `request_id`, `status`, and `digest`, which is empty where it was too large to tell."""
 
 
-def of(serving: str, shadow: str, since: str = "") -> dict[str, Any]:
-    """How the answers of two slots compare."""
+def of(serving: str, shadow: str, since: float) -> dict[str, Any]:
+    """How the answers of two slots compare, from a time on, in seconds since 1970."""
     return compare(logged(serving, since), logged(shadow, since))
 
 
-def logged(slot: str, since: str = "") -> dict[str, Answer]:
-    """The slot's newest answers that are to be compared, by their ids. `since` is a place in the journal."""
+def logged(slot: str, since: float) -> dict[str, Answer]:
+    """The slot's newest answers that are to be compared, by their ids. By time, because journalctl takes no place in
+    the journal together with a number of lines: it then reads backwards from there."""
+    subprocess.run(["journalctl", "--sync"], check=False)
     argv = ["journalctl", "--quiet", "--output=cat", f"--identifier=model-server-{slot}", "--grep", '"compare":']
-    argv += ["--case-sensitive=true", f"--lines={LAST}"]
-    if since:
-        subprocess.run(["journalctl", "--sync"], check=False)
-    argv.append(f"--after-cursor={since}" if since else "--since=-1d")
+    argv += ["--case-sensitive=true", f"--lines={LAST}", f"--since=@{int(since)}"]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, timeout=READ_SECONDS)
     except subprocess.TimeoutExpired:

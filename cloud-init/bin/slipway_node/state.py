@@ -30,12 +30,14 @@ class Placed:
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate beside what is confirmed. It gets `percent` of the predictions; with 0, copies of them all."""
+    """A candidate beside what is confirmed. It gets `percent` of the predictions; with 0, copies of them all. `since`
+    is when it began, in seconds since 1970."""
 
     deployment: str
     slot: str
     percent: int
     deadline: float | None = None
+    since: float = 0.0
 
 
 @dataclass(frozen=True)

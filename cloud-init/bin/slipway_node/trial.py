@@ -43,7 +43,8 @@ def begin(activation: Activation, wanted: str, percent: int, provisional_seconds
         manifest = prune.with_room(activation.node, lambda: fetch.deployment(activation.node, activation.cloud, wanted))
         activation.candidate(slot, manifest)
     deadline = None if provisional_seconds is None else time.time() + provisional_seconds
-    activation.save(replace(now, trial=Trial(wanted, slot, percent, deadline)))
+    since = now.trial.since if now.trial else time.time()
+    activation.save(replace(now, trial=Trial(wanted, slot, percent, deadline, since)))
     settle_later(deadline is not None)
     links.give(activation.node, slot, percent)
     log("trial", deployment=wanted, slot=slot, percent=percent, provisional_seconds=provisional_seconds)
@@ -108,7 +109,7 @@ def observe(activation: Activation, seconds: float, least: int) -> dict[str, Any
         count = max(least - seen["requests"], 2 * len(manifest.models) if on_trial else 0)
         replayed = exercise(node, manifest, count, connect=partial(UnixConnection, node.socket(since.slot)))
         found[side] = {**window(activation, since, candidate=on_trial), "wrong": replayed["wrong"]}
-    found["answers"] = answers.of(sides["serving"].slot, sides["candidate"].slot, since=sides["serving"].cursor)
+    found["answers"] = answers.of(sides["serving"].slot, sides["candidate"].slot, sides["serving"].started)
     return found
 
 
@@ -120,4 +121,4 @@ def told(activation: Activation) -> dict[str, Any] | None:
     said = {"deployment": now.trial.deployment, "slot": now.trial.slot, "percent": now.trial.percent}
     if now.trial.percent:
         return said
-    return {**said, "answers": answers.of(now.confirmed.slot, now.trial.slot)}
+    return {**said, "answers": answers.of(now.confirmed.slot, now.trial.slot, now.trial.since)}
