@@ -3,11 +3,14 @@
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import contract
-from ops.tracking.database import Server
 from ops.tracking.facts import Facts
 from ops.tracking.secret import MlflowSecret
+
+if TYPE_CHECKING:
+    from ops.tracking.database import Server
 
 FOLDER = Path(contract.PATHS.secrets)
 LOGIN_SECONDS = 60
@@ -20,7 +23,7 @@ def passfile(folder: Path = FOLDER) -> Path:
     return folder / "mlflow.pgpass"
 
 
-def environment(facts: Facts, secret: MlflowSecret, server: Server, folder: Path = FOLDER) -> dict[str, str]:
+def environment(facts: Facts, secret: MlflowSecret, server: "Server", folder: Path = FOLDER) -> dict[str, str]:
     """What mlflow.service gets by EnvironmentFile. systemd reads that as root, so the file is closed to MLflow."""
     return {
         "MLFLOW_BACKEND_STORE_URI": server.url(str(passfile(folder))),
@@ -34,7 +37,7 @@ def environment(facts: Facts, secret: MlflowSecret, server: Server, folder: Path
     }
 
 
-def basic_auth(server: Server, folder: Path = FOLDER) -> str:
+def basic_auth(server: "Server", folder: Path = FOLDER) -> str:
     """MLflow's basic-auth settings: its users live in PostgreSQL, or they would die with the node.
 
     Each call would cost a tenth of a second or three for the hash of its password. The one worker remembers a login
@@ -48,7 +51,7 @@ def basic_auth(server: Server, folder: Path = FOLDER) -> str:
     )
 
 
-def write_all(facts: Facts, secret: MlflowSecret, server: Server, folder: Path = FOLDER) -> bool:
+def write_all(facts: Facts, secret: MlflowSecret, server: "Server", folder: Path = FOLDER) -> bool:
     """Writes all three. True when that changed something. Raises `OSError`."""
     lines = [f"{name}={_quoted(value)}\n" for name, value in environment(facts, secret, server, folder).items()]
     changes = [

@@ -22,10 +22,14 @@ NO_CHANGE = "--expect-no-changes"
 
 
 def objects(stack: Live) -> dict[str, str]:
-    """Every object of the bucket and what it holds; without the logs, of which nodes ship more each minute."""
+    """Every object of the bucket and what it holds; without logs and the watcher's memory, which nodes write."""
     pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=stack.outputs["bucket"])
     entries = [entry for page in pages for entry in page.get("Contents", [])]
-    return {entry["Key"]: entry["ETag"] for entry in entries if not entry["Key"].startswith(S3.logs)}
+    return {
+        entry["Key"]: entry["ETag"]
+        for entry in entries
+        if not entry["Key"].startswith(S3.logs) and entry["Key"] != S3.followed
+    }
 
 
 def ssh_ranges() -> list[str]:

@@ -180,6 +180,7 @@ def test_a_watcher_that_is_killed_in_mid_rollout_leaves_no_mixed_fleet(
 def test_it_ends_as_it_began(stack: Live, client: MlflowClient, load: Load, first: Deployed, champion: str) -> None:
     client.set_registered_model_alias(MODEL, ALIAS, champion)
     until_unmixed(stack, **{MODEL: champion})
+    until_status(stack, client, champion, "deployed")
     assert stack.store.pointer() == first.id, "the same release and models are the same deployment"
     assert load.failures == [], load
 

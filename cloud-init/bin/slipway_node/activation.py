@@ -18,7 +18,7 @@ from slipway_node.state import Placed, State
 UNFINISHED_SECONDS = 60.0
 """After a crash between switch and confirmation of an activation without deadline, the pointer decides."""
 DRAIN_SECONDS = 2.0
-"""Connections that Nginx keeps to the old slot end by themselves within this (its keepalive_time and _timeout)."""
+"""How long after the switch Nginx may still keep connections to the old slot (its keepalive_time and _timeout)."""
 
 
 class Activation:
@@ -186,9 +186,9 @@ class Activation:
         slots.settle_later(False)
         links.take(self.node)
         idle = OTHER_SLOT[now.confirmed.slot] if now.confirmed else None
-        if idle and self.slots.active(idle):
-            time.sleep(DRAIN_SECONDS)
         self.slots.unlink(PREVIOUS)
+        if idle and self.slots.active(idle):
+            time.sleep(max(0.0, DRAIN_SECONDS - self.slots.age(CURRENT)))
         for slot in [idle] if idle else OTHER_SLOT:
             self.slots.stop(slot)
         self._prune(now)

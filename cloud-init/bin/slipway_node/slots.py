@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 
 from slipway_node.fetch import Manifest
 from slipway_node.node import Node
@@ -29,6 +30,10 @@ class Slots:
             return os.readlink(self._node.run / name).removesuffix(".sock")
         except FileNotFoundError:
             return None
+
+    def age(self, name: str) -> float:
+        """Seconds since the link was made; a clock that went back counts as none."""
+        return max(0.0, time.time() - (self._node.run / name).lstat().st_mtime)
 
     def link(self, name: str, slot: str) -> None:
         """Atomic: every connection that Nginx makes goes to the old slot or to the new one."""
