@@ -96,6 +96,8 @@ class Activation:
         links.take(self.node)
         self.save(replace(now, trial=None))
         log("trial-ended", deployment=now.trial.deployment)
+        if self.slots.active(now.trial.slot):
+            time.sleep(DRAIN_SECONDS)
         self._tidy(replace(now, trial=None))
 
     def resume(self) -> None:
