@@ -101,7 +101,8 @@ class Site:
 
     def shadow(self) -> None:
         (self.trial / "shadow.sock").symlink_to(self.candidate.socket)
-        (self.trial / "shadow").touch()
+        for name in ("shadow", *(f"share-{each}" for each in (*contract.TRIAL.percents, "rest"))):
+            (self.trial / name).touch()
 
 
 def ask(connection: http.client.HTTPConnection, key: str = "", method: str = "POST") -> tuple[int, str]:

@@ -112,7 +112,7 @@ def test_another_share_of_the_same_candidate_starts_nothing_anew(here: Here) -> 
         assert {name.removeprefix("share-") for name in here.given if name.startswith("share-")} == buckets
     trial.begin(here, NEW, 0)
     assert "shadow" in here.given
-    assert not any(name.startswith("share-") for name in here.given)
+    assert len([name for name in here.given if name.startswith("share-")]) == len(here.node.percents) + 1
     assert here.slots.started == ["b"]
 
 
@@ -285,3 +285,24 @@ def test_another_status_is_another_answer_and_a_failure_of_both_is_the_shadows_n
 def test_other_lines_of_the_log_are_no_answers() -> None:
     others = ["not JSON", "[]", '{"message": "request", "compare": "1"}', '{"message": "answer"}']
     assert answers.parsed(others) == {}
+
+
+def test_copies_never_become_a_share_on_the_way(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever instant Nginx looks at: buckets without the mark of a shadow are a share."""
+    seen: list[set[str]] = []
+
+    def spied(name: str) -> None:
+        before = getattr(Path, name)
+
+        def call(path: Path, *words: Any, **more: Any) -> None:
+            before(path, *words, **more)
+            seen.append(here.given)
+
+        monkeypatch.setattr(Path, name, call)
+
+    for each in ("touch", "unlink"):
+        spied(each)
+    trial.begin(here, NEW, 0)
+    here.end_trial()
+    assert len(seen) > 2 * len(here.node.percents)
+    assert not [given for given in seen if "shadow" not in given and any(name.startswith("share-") for name in given)]

@@ -12,16 +12,18 @@ SHADOW = "shadow.sock"
 SOCKETS = (CANDIDATE, SHADOW)
 COPIES = "shadow"
 BUCKET = "share-"
+REST = "rest"
 
 
 def give(node: Node, slot: str, percent: int) -> None:
     """The slot gets `percent` of the predictions, which is one of the steps; with 0, copies of them all."""
     node.trial.mkdir(mode=0o755, exist_ok=True)
-    wanted = {f"{BUCKET}{step}" for step in node.percents if step <= percent} if percent else {COPIES}
+    buckets = [f"{BUCKET}{step}" for step in node.percents if step <= percent]
+    wanted = buckets if percent else [COPIES, *(f"{BUCKET}{step}" for step in (*node.percents, REST))]
     for name in SOCKETS:
         _link(node.trial / name, node.socket(slot))
     _leave(node, {*wanted, *SOCKETS})
-    for name in sorted(wanted):
+    for name in wanted:
         (node.trial / name).touch(mode=0o644)
 
 
@@ -32,7 +34,9 @@ def take(node: Node) -> None:
 
 
 def _leave(node: Node, wanted: set[str]) -> None:
-    for entry in node.trial.iterdir() if node.trial.is_dir() else []:
+    """`COPIES` goes after the buckets and comes before them: without it, they are given for good."""
+    entries = list(node.trial.iterdir()) if node.trial.is_dir() else []
+    for entry in sorted(entries, key=lambda each: not each.name.startswith(BUCKET)):
         if entry.name not in wanted:
             entry.unlink()
 
