@@ -29,6 +29,7 @@ class Ports:
     node_http: int
     database: int
     ssh: int
+    shadow: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Paths:
     state: str
     predictions: str
     run: str
+    trial: str
     logs: str
     secrets: str
     database_ca: str
@@ -85,6 +87,13 @@ class ActivateExit:
 
 
 @dataclass(frozen=True)
+class Trial:
+    percents: list[int]
+    at_once: int
+    answer_seconds: int
+
+
+@dataclass(frozen=True)
 class S3Keys:
     releases: str
     deployments: str
@@ -93,6 +102,7 @@ class S3Keys:
     lock: str
     followed: str
     paused: str
+    trial: str
     previous: str
     mlflow: str
     predictions: str
@@ -132,6 +142,8 @@ class Headers:
     deployment: str
     model: str
     request_id: str
+    key: str
+    compare: str
 
 
 def _load() -> dict[str, dict[str, Any]]:
@@ -154,6 +166,7 @@ PATHS = _section(Paths, "paths")
 PACKAGES = _section(Packages, "packages")
 UNITS = _section(Units, "units")
 ACTIVATE_EXIT = _section(ActivateExit, "activate_exit")
+TRIAL = _section(Trial, "trial")
 S3 = _section(S3Keys, "s3")
 PARAMETERS = _section(Parameters, "parameters")
 SECRETS = _section(Secrets, "secrets")

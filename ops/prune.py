@@ -90,12 +90,14 @@ def _kept(at: Store, keep: int, since: datetime) -> dict[str, str]:
     for name in (previous, pair.get("previous"), pair.get("before")):
         if name:
             brought[name] = "was served before"
+    if trial := (at.read(S3.trial) or {}).get("deployment"):
+        brought[trial] = "is on trial"
     return recent | brought | {pointer: "is served"}
 
 
 def _is_manifest(each: Stored) -> bool:
-    """`deployments/` also holds what is no deployment: the last commit."""
-    return each.key == f"{S3.deployments}{each.name}.json" and each.key != S3.previous
+    """`deployments/` also holds what is no deployment: the last commit, and the candidate on trial."""
+    return each.key == f"{S3.deployments}{each.name}.json" and each.key not in (S3.previous, S3.trial)
 
 
 def _digests(manifests: Iterable[Manifest]) -> Iterator[str]:

@@ -15,8 +15,9 @@ from typing import Any
 import orjson
 
 from app.core.deployment import ModelVersion
+from app.core.digest import digest
 from app.core.meters import Meters, kind
-from app.http.access import milliseconds, protocol
+from app.http.access import milliseconds, protocol, request_id
 from app.loop.message import Answer, Request
 
 log = logging.getLogger("app.access")
@@ -88,6 +89,19 @@ class Journal:
         self._others.append(orjson.dumps(line)[1:].decode())
         key = (facts.get("model", ""), facts.get("version", ""), protocol(method, path), answer.status)
         self._seconds.setdefault(key, []).append(seconds)
+
+    def compared(self, request: Request, answer: Answer) -> None:
+        """The answer's digest, under the id that a copy of the request carries too."""
+        line = {
+            **self._common,
+            "message": "answer",
+            "compare": request.compare.decode("latin-1")[:64],
+            "request_id": request_id((request.header(b"x-request-id") or b"").decode("latin-1")),
+            "status": answer.status,
+            "digest": digest(bytes(answer.body)),
+        }
+        self._wake()
+        self._others.append(orjson.dumps(line)[1:].decode())
 
     def error(self, error: Exception, version: ModelVersion | None = None) -> None:
         name, number = (version.name, version.version) if version else ("", "")

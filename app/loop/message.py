@@ -28,6 +28,7 @@ class Request:
     refusal: tuple[int, str] | None = None
     too_large: int = 0  # the length of a body that was not read because of it
     pending: Any = None  # whatever its handler keeps with it
+    compare: bytes = b""  # the id to log its answer's digest under
 
     def header(self, name: bytes) -> bytes | None:
         return next((value for key, value in self.headers if key == name), None)

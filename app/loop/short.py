@@ -31,6 +31,7 @@ Parse = Callable[[bytes, Layout], Table | None]
 JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 NOT_PLAIN = frozenset({b"content-encoding", b"inference-header-content-length"})
 REQUEST_ID = HEADERS.request_id.encode()
+COMPARE = HEADERS.compare.lower().encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def wants_labels(spoken: str, table: Table) -> bool:
 
 
 def plain_id(request: Request, *, may_lack_type: bool = False) -> str | None:
-    """The request's id, if its headers are those of plain JSON."""
+    """The request's id, if its headers are those of plain JSON. Notes when its answer is to be compared."""
     given, is_json = b"", False
     for name, value in request.headers:
         if name == b"content-type":
@@ -179,6 +180,8 @@ def plain_id(request: Request, *, may_lack_type: bool = False) -> str | None:
             return None
         elif name == b"x-request-id":
             given = value
+        elif name == COMPARE:
+            request.compare = value
     if not (is_json or may_lack_type):
         return None
     return request_id(given.decode("latin-1"))

@@ -13,7 +13,7 @@ from app.loop.limits import Limits
 from app.loop.mailbox import Mailbox
 from app.loop.message import Answer, Request, header_lines
 from app.loop.refusal import HttpError, refusal
-from app.loop.short import Pending, Short
+from app.loop.short import COMPARE, Pending, Short
 from app.loop.wsgi import Application, FullError
 from contract import HEADERS
 
@@ -41,6 +41,7 @@ class Site:
     def _answered(self, pending: Pending, answer: Answer | None) -> None:
         if answer is not None:
             pending.connection.answer(pending.request, answer)
+            self._compare(pending.request, answer)
         else:
             assert pending.call is not None
             self._flask(
@@ -53,6 +54,8 @@ class Site:
         def done(answer: Answer | None) -> None:
             if answer is not None:
                 connection.answer(request, answer)
+                request.compare = request.compare or request.header(COMPARE) or b""
+                self._compare(request, answer)
             else:
                 self._refuse(request, connection, HttpError(500, "the server failed; its log has the trace"))
 
@@ -69,6 +72,11 @@ class Site:
         self.journal.request(request, answer, chosen, {"error": error.code}, {})
         self.journal.error(error)
         connection.answer(request, answer)
+
+    def _compare(self, request: Request, answer: Answer) -> None:
+        """A shadow's answer, and the one that it is compared with: both carry the id."""
+        if request.compare:
+            self.journal.compared(request, answer)
 
     def gone(self, request: Request) -> None:
         """Nobody waits for the answer any more."""

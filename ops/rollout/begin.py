@@ -8,13 +8,13 @@ import math
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from ops import candidate
 from ops.errors import UserError
 from ops.nodes import Node
-from ops.rollout import ending, keeper, wanted
+from ops.rollout import ending, keeper, reach, trial, wanted
 from ops.rollout.history import History, Kind, Outcome, identify
 from ops.rollout.lock import Lock, LockedError, Owner
 from ops.rollout.objects import Objects
@@ -45,10 +45,21 @@ class Rollout:
     minimum_requests: int
     keep_deployments: int
     deadline_seconds: int
+    percent: int | None = None
+    """Of a trial; 0 with a shadow."""
+    trial: list[str] = field(default_factory=list)
+    """How a node is told of it."""
 
 
 def plan(
-    at: Store, bounds: Delivery, nodes: Sequence[Node], deployment: str | None, *, kind: Kind, rollout: str = ""
+    at: Store,
+    bounds: Delivery,
+    nodes: Sequence[Node],
+    deployment: str | None,
+    *,
+    kind: Kind,
+    rollout: str = "",
+    percent: int | None = None,
 ) -> Rollout:
     """What a rollout of `deployment` would change; None is one that is still to be made."""
     previous = at.pointer()
@@ -67,6 +78,8 @@ def plan(
         minimum_requests=bounds.minimum_requests,
         keep_deployments=bounds.keep_deployments,
         deadline_seconds=deadline_seconds(len(nodes), bounds),
+        percent=percent,
+        trial=trial.words(deployment or "to be made", percent),
     )
 
 
@@ -96,16 +109,18 @@ def begin(
     by: str,
     reason: str,
     controller: int,
+    percent: int | None = None,
 ) -> Rollout:
     """Takes the lock for the process `controller`. Raises `UserError`, having released it and written why."""
     started = Objects(at).now()
-    planned = plan(at, bounds, nodes, deployment, kind=kind, rollout=identify(started, deployment))
+    planned = plan(at, bounds, nodes, deployment, kind=kind, rollout=identify(started, deployment), percent=percent)
     owner = _owner(planned, by, reason, started)
     taken_over = Lock(at).take(owner)
     if taken_over:
         ending.write_interrupted(at, taken_over.owner, "its lock expired")
     try:
-        if kind is Kind.DEPLOY:
+        if kind is not Kind.ROLLBACK:
+            trial.refuse_another(at, deployment)
             _check(at, planned, bounds)
         keeper.start(owner.rollout, controller)
     except UserError as error:
@@ -127,6 +142,8 @@ def _owner(planned: Rollout, by: str, reason: str, started: datetime) -> Owner:
 
 
 def _check(at: Store, planned: Rollout, bounds: Delivery) -> None:
+    if planned.trial:
+        trial.check(reach.current(), planned.deployment, planned.previous, wanted.models(at, planned.previous))
     refusals = candidate.check(at, planned.deployment, planned.previous, bounds)
     if refusals:
         reasons = "; ".join(map(str, refusals))

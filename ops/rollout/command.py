@@ -9,7 +9,7 @@ import click
 from ops import store
 from ops.errors import UserError, reported
 from ops.rollout import begin as beginning
-from ops.rollout import ending, keeper, reach, settings, wanted
+from ops.rollout import ending, keeper, reach, settings, trial, wanted
 from ops.rollout.history import Kind
 from ops.rollout.judge import Verdict, Window, judge
 from ops.rollout.lock import Lock, LostError
@@ -28,6 +28,8 @@ def main() -> None:
 @click.option("--model", "models", multiple=True, metavar="NAME@ALIAS|NAME/VERSION")
 @click.option("--release", metavar="SHA256")
 @click.option("--back", is_flag=True, help="A rollback: to ID, or to what was served before.")
+@click.option("--canary", metavar="PERCENT", help="A share of the predictions only.")
+@click.option("--shadow", is_flag=True, help="Copies of the predictions only.")
 @click.option("--by", help="Who rolls, for the lock and the history.")
 @click.option("--reason", help="Why, likewise.")
 @click.option("--check", is_flag=True, help="Say what would change; hold nothing, make nothing.")
@@ -37,6 +39,8 @@ def begin(
     models: tuple[str, ...],
     release: str | None,
     back: bool,
+    canary: str | None,
+    shadow: bool,
     by: str | None,
     reason: str | None,
     check: bool,
@@ -44,29 +48,26 @@ def begin(
     """Takes the lock and prints what is to be rolled out, as JSON."""
     with reported("slipway rollout"):
         at, bounds, wish = store.current(), settings.current(), wanted.Wish(deployment, models, release)
+        percent = trial.percentage(canary, shadow=shadow)
         nodes = [node for node in reach.current().nodes() if node.state == "running"]
         if not nodes:
             raise UserError(NOTHING, "is the stack up? `python -m ops.inventory` lists its nodes")
         beginning.refuse_if_locked(at)
-        kind, why = (Kind.ROLLBACK, "rollback") if back else (Kind.DEPLOY, wish.reason)
+        kind = Kind.ROLLBACK if back else Kind.DEPLOY if percent is None else Kind.TRIAL
+        why = "rollback" if back else wish.reason
+        if wish.deployment and not back:
+            trial.refuse_another(at, wish.deployment)
         target = beginning.target_of_rollback(at, wish.deployment) if back else wish.deployment
         if check:
             target = at.existing(target) if target else None
-            _print(beginning.as_facts(beginning.plan(at, bounds, nodes, target, kind=kind)))
+            _print(beginning.as_facts(beginning.plan(at, bounds, nodes, target, kind=kind, percent=percent)))
             return
         if not back:
             target, why = wanted.make(at, wish, bounds, _say)
         assert target is not None
-        rollout = beginning.begin(
-            at,
-            bounds,
-            nodes,
-            target,
-            kind=kind,
-            by=by or beginning.operator(),
-            reason=reason or why,
-            controller=keeper.controller(),
-        )
+        who = {"by": by or beginning.operator(), "reason": reason or why}
+        pid = keeper.controller()
+        rollout = beginning.begin(at, bounds, nodes, target, kind=kind, controller=pid, percent=percent, **who)
         _print(beginning.as_facts(rollout))
 
 
@@ -90,6 +91,16 @@ def commit(rollout: str) -> None:
         ending.commit(store.current(), rollout)
 
 
+@main.command("try")
+@click.argument("rollout")
+@click.argument("percent", type=int)
+def try_(rollout: str, percent: int) -> None:
+    """Lets a trial stay on; reads how each node's answers compared, as a list."""
+    with reported("slipway rollout"):
+        kept = trial.keep(store.current(), rollout, percent, json.load(sys.stdin))
+        _print({"deployment": kept.deployment, "percent": kept.percent, "answers": kept.answers})
+
+
 @main.command()
 @click.argument("rollout")
 @click.option("--why", default="", help="For the history.")
@@ -110,8 +121,14 @@ def end(rollout: str) -> None:
     with reported("slipway rollout"):
         at, fleet = store.current(), reach.current()
         lock = Lock(at)
+        owner = lock.renew(rollout)
+        if owner.kind == Kind.TRIAL:
+            kept = trial.read(at)
+            record = ending.end(at, fleet, rollout, trial.in_words(kept.answers) if kept else "")
+            _print({"outcome": record.outcome, "seconds": record.seconds, "nodes": record.nodes})
+            return
         try:
-            verify(fleet, lock.renew(rollout).deployment, lambda: lock.renew(rollout))
+            verify(fleet, owner.deployment, lambda: lock.renew(rollout))
         except LostError:
             raise
         except UserError as error:

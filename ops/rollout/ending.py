@@ -9,7 +9,7 @@ from datetime import datetime
 from contract import S3
 from ops import metrics
 from ops.errors import UserError
-from ops.rollout import reach, verify
+from ops.rollout import reach, trial, verify
 from ops.rollout.history import History, Kind, Outcome, Record
 from ops.rollout.lock import Lock, Owner
 from ops.rollout.objects import Objects
@@ -30,6 +30,7 @@ def commit(at: Store, rollout: str) -> Owner:
         objects.put(S3.previous, {"deployment": owner.deployment, "previous": owner.previous, "before": before})
     Lock(at).check(rollout)
     at.point(owner.deployment)
+    trial.clear(at)
     return owner
 
 
@@ -43,6 +44,7 @@ def back(at: Store, fleet: Fleet, rollout: str, why: str) -> Record:
     if committed:
         at.point(owner.previous)
         _forget(at, owner)
+    trial.clear(at)
     moved = fleet.patiently("revert", turn=lambda: Lock(at).renew(rollout))
     outcome = Outcome.RETURNED if committed else Outcome.REVERTED
     if not committed and all(answer.returncode != 0 for answer in moved.values()):

@@ -32,6 +32,10 @@ class Outcome(StrEnum):
 class Kind(StrEnum):
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
+    TRIAL = "trial"
+    """A candidate was given some traffic. It brings no deployment."""
+    ABORT = "abort"
+    """A trial was ended."""
 
 
 @dataclass(frozen=True, kw_only=True)

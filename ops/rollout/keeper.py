@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ops import cache, store
 from ops.errors import UserError
-from ops.rollout import ending, reach
+from ops.rollout import ending, reach, trial
 from ops.rollout.history import History
 from ops.rollout.lock import EXPIRY_SECONDS, RENEWAL_SECONDS, Lock, LostError, Owner
 from ops.rollout.reach import Fleet
@@ -120,6 +120,10 @@ def _clean_up(at: Store, fleet: Fleet, owner: Owner, why: str) -> None:
         held = None
     else:
         time.sleep(FENCE_SECONDS)
+    try:
+        trial.clear(at)
+    except UserError as error:
+        say(error.message)
     left = ending.settle(fleet, lambda: lock.renew(held.rollout) if held else None)
     for node in left:
         say(f"{owner.rollout}: not settled: {node}")

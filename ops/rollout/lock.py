@@ -16,6 +16,7 @@ from ops.store import Store
 EXPIRY_SECONDS = 60
 RENEWAL_SECONDS = 15
 FENCED = "+settling"
+WORDS = {"rollback": "rolls back to", "trial": "tries", "abort": "ends the trial of"}
 ATTEMPTS = 5
 """A holder's own keeper may renew between a read and a write of the holder's."""
 
@@ -44,8 +45,8 @@ class Held:
         return self.age_seconds > EXPIRY_SECONDS
 
     def __str__(self) -> str:
-        what = "rolls back to" if self.owner.kind == "rollback" else "rolls out"
         owner = self.owner
+        what = WORDS.get(owner.kind, "rolls out")
         renewed = f"last renewed {self.age_seconds:.0f} s ago"
         return f"{owner.by} {what} deployment {owner.deployment} since {owner.since} ({owner.reason}; {renewed})"
 

@@ -47,6 +47,10 @@ class NodeStatus:
     seconds_left: int | None = None
     slot: str | None = None
     draining: bool = False
+    trial: str = ""
+    """The deployment on trial beside what it serves; with its percentage, 0 of copies, and how those compare."""
+    trial_percent: int | None = None
+    trial_answers: Mapping[str, Any] | None = None
     release: str = ""
     requests: float = 0
     errors: float = 0
@@ -80,6 +84,10 @@ class Status:
     registry_error: str = ""
     unserved: Sequence[str] = ()
     lock: str = ""
+    trial: str = ""
+    """The deployment that is on trial in the fleet, and `trial_words` with its traffic, since when and by whom."""
+    trial_percent: int | None = None
+    trial_words: str = ""
     paused: str = ""
     problems: Sequence[str] = field(default=())
 
@@ -97,6 +105,7 @@ def node_status(node: Node, health: str, said: Mapping[str, Any] | str, now: flo
     failure = server.get("last_error") or {}
     counts = server.get("counts") or {}
     refused = said.get("last_error") or {}
+    trial = said.get("trial") or {}
     return NodeStatus(
         name=node.name,
         id=node.id,
@@ -109,6 +118,9 @@ def node_status(node: Node, health: str, said: Mapping[str, Any] | str, now: flo
         seconds_left=said.get("seconds_left"),
         slot=said.get("slot"),
         draining=bool(said.get("draining")),
+        trial=str(trial.get("deployment", "")),
+        trial_percent=trial.get("percent"),
+        trial_answers=trial.get("answers"),
         release=str(version.get("release", "")),
         requests=counts.get("requests", 0),
         errors=counts.get("errors", 0),

@@ -18,7 +18,7 @@ from ops.errors import UserError
 from ops.inventory import Access
 from ops.nodes import Node, nodes
 from ops.remote import Answer
-from ops.rollout import settings
+from ops.rollout import settings, trial
 from ops.rollout.lock import Lock
 from ops.rollout.objects import Objects
 from ops.status.facts import NodeStatus, Status, WantedModel, node_status
@@ -43,6 +43,7 @@ def gather(at: Store, access: Access) -> Status:
         pointer = at.pointer()
         manifest = at.manifest(pointer)
         held, paused, healthy = Lock(at).read(), Objects(at).read(S3.paused), health(fleet)
+        trying = trial.read(at)
         known, unreachable = aliases.result()
         said = {**hindered, **answers.result()}
     alias = _alias()
@@ -57,6 +58,9 @@ def gather(at: Store, access: Access) -> Status:
             registry_error=unreachable,
             unserved=unserved(manifest, known, alias),
             lock="" if held is None else f"{held}{' (expired)' if held.expired else ''}",
+            trial=trying.deployment if trying else "",
+            trial_percent=trying.percent if trying else None,
+            trial_words=str(trying) if trying else "",
             paused=paused_words(paused.content) if paused else "",
         )
     )

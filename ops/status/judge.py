@@ -18,6 +18,8 @@ def problems(status: Status) -> Iterator[str]:
     wanted = {(model.name, model.version, model.digest) for model in status.models}
     for node in status.nodes:
         yield from (f"{node.name}: {problem}" for problem in _node(node, status.deployment))
+        if stray := _stray(node, status):
+            yield f"{node.name}: {stray}"
         if node.deployment != status.deployment:
             continue  # what its workers serve is of that deployment
         for worker in node.workers:
@@ -36,6 +38,14 @@ def _node(node: NodeStatus, wanted: str) -> Iterator[str]:
         yield f"the balancer finds it {node.health}"
     if not node.workers:
         yield "no worker has said anything yet"
+
+
+def _stray(node: NodeStatus, status: Status) -> str:
+    """A trial that is not the fleet's. Without one a node is as it should be: new, or started again since."""
+    if not node.trial or status.lock or (node.trial, node.trial_percent) == (status.trial, status.trial_percent):
+        return ""
+    traffic = f"{node.trial_percent}% of its predictions" if node.trial_percent else "copies of its predictions"
+    return f"deployment {node.trial} gets {traffic}, which no trial of the fleet says"
 
 
 def _worker(worker: Worker, node: NodeStatus, wanted: set[tuple[str, str, str]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
+from ops.rollout.trial import added, in_words
 from ops.status.facts import NodeStatus, Status
 from ops.table import Cell, Column, cut, duration, render, styled
 
@@ -35,12 +36,22 @@ def _head(status: Status, width: int) -> Iterator[str]:
     yield f"{styled(Cell(status.stack, bold=True))}  deployment {status.deployment}  {styled(verdict)}"
     if status.lock:
         yield styled(Cell(cut(f"rollout    {status.lock}", width), ODD))
+    if status.trial:
+        there = sum(node.trial == status.trial for node in status.nodes)
+        words = f"trial      {status.trial_words}; on {there} of {len(status.nodes)} nodes{_compared(status)}"
+        yield from (styled(Cell(line, ODD)) for line in textwrap.wrap(words, width, subsequent_indent="           "))
     if status.paused:
         yield styled(Cell(cut(f"following  paused {status.paused}", width), ODD))
     elif status.alias:
         yield f"following  @{status.alias}"
     else:
         yield styled(Cell("following  no alias", DIM))
+
+
+def _compared(status: Status) -> str:
+    """How the last answers of the shadow compare, of all nodes together."""
+    said = in_words(added(node.trial_answers for node in status.nodes))
+    return f"; answers: {said}" if said else ""
 
 
 def _models(status: Status, width: int) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from contract import S3
+from ops.rollout import trial
 from ops.rollout.history import History, Record
 from ops.rollout.lock import Lock
 from ops.rollout.objects import Objects
@@ -53,7 +54,9 @@ class Node:
 
     def locked(self) -> str:
         held = Lock(self._at).read()
-        return "a rollout is under way" if held is not None and not held.expired else ""
+        if held is not None and not held.expired:
+            return "a rollout is under way"
+        return "a candidate is on trial" if trial.read(self._at) else ""
 
     def rollouts(self) -> Iterable[Record]:
         return History(self._at).newest_first()

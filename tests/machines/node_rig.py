@@ -181,14 +181,15 @@ def _policy(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
-def a_model(store: Store, code: Path, scratch: Path) -> dict[str, Any]:
-    """A small model in the bucket, and its entry of a manifest, made by the same functions as any other."""
+def a_model(store: Store, code: Path, scratch: Path, top: float = 4.0) -> dict[str, Any]:
+    """A small model in the bucket, and its entry of a manifest, made by the same functions as any other. With another
+    `top` it answers otherwise."""
     import mlflow.sklearn
     import pandas
     from sklearn.linear_model import LinearRegression
 
     rows = pandas.DataFrame({"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 3.0]})
-    model = LinearRegression().fit(rows, [1.0, 2.0, 4.0])
+    model = LinearRegression().fit(rows, [1.0, 2.0, top])
     files = scratch / "model"
     mlflow.sklearn.save_model(model, str(files), input_example=rows)
     expected, _ = deployment.expectation("line/1", code, files)

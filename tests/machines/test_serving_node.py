@@ -33,6 +33,7 @@ class Stage:
     wrong: str
     broken: str
     absent: str
+    other: str
     body: Any
 
 
@@ -49,6 +50,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             release.publish(rig.store, built)
             code = release.unpacked(rig.store, built.digest)
             model = a_model(rig.store, code, tmp_path_factory.mktemp("model"))
+            otherwise = a_model(rig.store, code, tmp_path_factory.mktemp("other"), top=5.0)
             rig.store.put(f"models/{'0' * 64}.tar", b"not a tar")
 
             def made(**changed: Any) -> str:
@@ -66,6 +68,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
                 wrong=made(expected=off),
                 broken=made(digest="0" * 64),
                 absent=made(digest="1" * 64),
+                other=made(**otherwise),
                 body=expected["input"],
             )
             rig.prepare(empty)
@@ -271,6 +274,62 @@ def test_a_draining_node_says_so_and_takes_a_deployment_all_the_same(stage: Stag
     rig.until(lambda: rig.activate("activate", stage.good).returncode == EXIT.ok, "it takes a deployment")
     rig.inside("rm", "/run/slipway/draining")
     rig.until_ready()
+
+
+def answered_by(rig: Rig, body: Any, keys: int) -> list[str]:
+    """Which deployment answers a prediction of each of so many keys."""
+    ask = f"curl -s -o /dev/null -w '%header{{x-slipway-deployment}} ' -d '{json.dumps(body)}' {CURL_JSON}"
+    return rig.inside("sh", "-c", f"for key in $(seq {keys}); do {ask} -H X-Slipway-Key:$key; done").stdout.split()
+
+
+CURL_JSON = "-H Content-Type:application/json http://127.0.0.1:8080/invocations"
+
+
+def test_a_share_is_its_share_and_costs_no_request_even_when_the_candidate_dies(stage: Stage) -> None:
+    rig = stage.rig
+    assert rig.activate("share", stage.better, "7").returncode == EXIT.usage
+    load = rig.load(stage.body, connections=2)
+    done = rig.activate("share", stage.better, "25")
+    assert done.returncode == EXIT.ok, done.stderr
+    once = answered_by(rig, stage.body, 40)
+    assert once == answered_by(rig, stage.body, 40), "the same key, the same deployment"
+    assert set(once) == {stage.good, stage.better}
+    status = rig.status()
+    assert (status["serving"], status["trial"]) == (stage.good, {"deployment": stage.better, "percent": 25})
+    unit = f"model-server@{'b' if status['slot'] == 'a' else 'a'}"
+    rig.until(lambda: rig.inside("systemctl", "kill", "--signal=KILL", unit).returncode == 0, "the candidate is killed")
+    again = answered_by(rig, stage.body, 40)
+    assert {name for name, first in zip(again, once, strict=True) if first == stage.good} == {stage.good}
+    answers, failures = load.result()
+    assert failures == []
+    assert 0.1 < answers[stage.better] / sum(answers.values()) < 0.35
+    assert rig.activate("unshare").returncode == EXIT.ok
+    assert set(answered_by(rig, stage.body, 20)) == {stage.good}
+    assert rig.activate("unshare").returncode == EXIT.nothing
+
+
+def test_a_shadow_changes_no_answer_and_its_differences_are_counted(stage: Stage) -> None:
+    rig = stage.rig
+
+    def compared() -> dict[str, int]:
+        found: dict[str, int] = json.loads(rig.activate("status", "--json", "--server").stdout)["trial"]["answers"]
+        return found
+
+    load = rig.load(stage.body, connections=2)
+    done = rig.activate("shadow", stage.other)
+    assert done.returncode == EXIT.ok, done.stderr
+    rig.activate("mark")
+    rig.until(lambda: compared()["different"] >= 50, "its answers are compared")
+    seen = json.loads(rig.activate("observe", "0", "--trial", "--least", "5").stdout)
+    answers, failures = load.result()
+    assert failures == []
+    assert set(answers) == {stage.good}
+    assert seen["answers"]["different"] > 0
+    assert (seen["answers"]["same"], seen["answers"]["failed"]) == (0, 0), seen
+    assert (seen["candidate"]["deployment"], seen["serving"]["deployment"]) == (stage.other, stage.good)
+    assert (seen["candidate"]["wrong"], seen["candidate"]["slot_errors"]) == (0, 0)
+    assert rig.activate("activate", stage.other).returncode == EXIT.ok, "it goes on to what is on trial"
+    assert (rig.status()["serving"], rig.status()["trial"]) == (stage.other, None)
 
 
 def ask(rig: Rig, request_id: str, body: Any) -> None:

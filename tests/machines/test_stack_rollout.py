@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ops.rollout import reach, trial
 from ops.rollout.history import History, Outcome, Record
 from ops.rollout.lock import Lock
 from tests.machines import models
@@ -63,6 +64,26 @@ def test_one_rollout_at_a_time_and_one_whose_controller_is_killed_is_undone(
     record = newest(stack)
     assert (record.deployment, record.outcome) == (second.id, Outcome.INTERRUPTED)
     assert load.failures == [], load
+
+
+def test_a_candidate_on_trial_has_its_share_until_it_is_ended_or_rolled_out(
+    stack: Live, load: Load, first: Deployed, second: Deployed
+) -> None:
+    stack.playbook("trial.yml", "-e", f"deployment={second.id} canary=50%")
+    found = trial.read(stack.store)
+    assert found
+    assert (found.deployment, found.percent) == (second.id, 50)
+    assert stack.serving() == [first.id, first.id]
+    said = stack.run("python3", "-m", "ops", "status").stdout
+    assert f"deployment {second.id} gets 50% of the predictions" in said
+    assert "on 2 of 2 nodes" in said
+    before = len(load.samples)
+    until(lambda: {each.deployment for each in load.samples[before:]} == {first.id, second.id}, "both answer")
+    stack.run("python3", "-m", "ops", "promote", "--abort")
+    assert trial.read(stack.store) is None
+    assert all(node["trial"] is None for node in reach.current().statuses().values() if node)
+    assert load.failures == [], load
+    assert [newest(stack).kind, newest(stack).deployment] == ["abort", second.id]
 
 
 def test_what_would_change_is_shown_and_nothing_changes(stack: Live, first: Deployed, second: Deployed) -> None:

@@ -71,7 +71,12 @@ def served(folder: Path) -> Iterator[Path]:
     assert len(listen.findall(site.read_text())) == 1
     site.write_text(listen.sub(f"listen unix:{address};", site.read_text()))
     main.write_text(main.read_text().replace("user www-data;", "user root;"))  # pytest's folders are nobody else's
-    for file in (main, site):
+    trial = folder / "etc/nginx/slipway/trial"
+    for file in (trial.with_suffix(".conf"), trial.with_suffix(".inc")):  # a port would be another test's too
+        place = f"unix:{folder}/copies.sock"
+        text = file.read_text().replace(f"listen 127.0.0.1:{contract.PORTS.shadow}", f"listen {place}")
+        file.write_text(text.replace(f"127.0.0.1:{contract.PORTS.shadow}$request_uri", f"{place}:$request_uri"))
+    for file in (main, site, trial.with_suffix(".conf")):
         file.write_text(re.sub(r"error_log \S+ (\w+)", rf"error_log {folder}/error.log \1", file.read_text()))
     assert nginx
     process = subprocess.Popen([nginx, "-c", str(main), "-g", "daemon off;"], stderr=subprocess.DEVNULL)

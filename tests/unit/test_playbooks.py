@@ -237,6 +237,68 @@ def test_what_is_given_empty_is_handed_on_and_not_taken_for_nothing(scene: Scene
     assert not [line for node in NODES for line in scene.of(node)]
 
 
+TRIED = {**BEGUN, "kind": "trial", "percent": 5, "trial": ["share", "aaaaaaaaaaaa", "5"]}
+SEEN = {"candidate": {"deployment": "c"}, "serving": {"deployment": "s"}, "answers": {"same": 2}}
+
+
+@pytest.fixture
+def trying(scene: Scene) -> Scene:
+    scene.begun(TRIED)
+    for node in NODES:
+        scene.answer(node, "observe", f"echo '{json.dumps(SEEN)}'")
+    return scene
+
+
+def test_a_trial_is_given_its_traffic_everywhere_compared_and_kept(trying: Scene) -> None:
+    trying.answer("", "judge", f"(cat {trying.folder}/judged.json; echo) >> {trying.folder}/all")
+    trying.answer("", "try", f"cat > {trying.folder}/answers")
+    done = trying.play("trial.yml", "-e", "deployment=aaaaaaaaaaaa canary=5%")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert trying.of("controller")[0] == "begin --deployment aaaaaaaaaaaa --canary 5%"
+    assert controller(trying) == ["begin", "judge", "try", "end"]
+    assert f"try {BEGUN['rollout']} 5" in trying.of("controller")
+    given, kept = "share aaaaaaaaaaaa 5 --provisional 600", "share aaaaaaaaaaaa 5"
+    for node in NODES:
+        assert [line.split()[0] for line in trying.of(node)] == [
+            "prepare",
+            "share",
+            "mark",
+            "observe",
+            "observe",
+            "share",
+        ]
+        assert trying.place(f"{node} {given}") < trying.place("controller judge") < trying.place(f"{node} {kept}")
+    assert "observe 5 --trial" in trying.of("n1")
+    assert "observe 0 --trial" in trying.of("n2")
+    judged = json.loads((trying.folder / "all").read_text())
+    assert judged == {"candidates": [SEEN["candidate"]] * 3, "others": [SEEN["serving"]] * 3}
+    assert json.loads((trying.folder / "answers").read_text()) == [{"same": 2}] * 3
+
+
+def test_a_trial_that_does_worse_goes_back(trying: Scene) -> None:
+    trying.answer("", "judge", "echo 'slipway rollout: it failed 9 of 9 requests' >&2; exit 1")
+    failed = trying.play("trial.yml", "-e", "deployment=aaaaaaaaaaaa shadow=true")
+    assert failed.returncode != 0
+    assert trying.of("controller")[0] == "begin --deployment aaaaaaaaaaaa --shadow"
+    assert controller(trying) == ["begin", "judge", "back"]
+
+
+def test_a_trial_in_check_mode_shows_what_each_node_would_be_given(trying: Scene) -> None:
+    shown = trying.play("trial.yml", "--check", "--diff", "-e", "canary=5%")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert controller(trying) == ["begin"]
+    assert "+000000000000 and share aaaaaaaaaaaa 5" in shown.stdout
+    assert all(trying.of(node) == ["status --json"] for node in NODES)
+
+
+@pytest.mark.parametrize(("playbook", "words"), [("deploy.yml", "canary=5%"), ("trial.yml", "deployment=a")])
+def test_no_playbook_takes_a_trial_for_a_rollout(scene: Scene, playbook: str, words: str) -> None:
+    failed = scene.play(playbook, "-e", words)
+    assert failed.returncode != 0
+    assert "playbooks/trial.yml" in failed.stdout
+    assert scene.told == []
+
+
 def test_without_serving_nodes_there_is_an_error(scene: Scene) -> None:
     inventory = scene.folder / "none.yml"
     inventory.write_text(json.dumps({"tracking": {"hosts": {"t1": {}}}}))

@@ -95,15 +95,20 @@ class Cloud:
         return True
 
 
-@pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch) -> Any:
+def made(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """A stack of which every part of a rollout keeps its objects here."""
     cloud = Cloud()
-    for module in ("lock", "history", "ending", "begin"):
+    for module in ("lock", "history", "ending", "begin", "trial"):
         monkeypatch.setattr(f"ops.rollout.{module}.Objects", lambda at: at.bucket)
     monkeypatch.setattr("ops.metrics.rollout_returned", lambda at: None)
     monkeypatch.setattr(keeper, "FENCE_SECONDS", 0.0)
     monkeypatch.setattr(keeper, "RENEWAL_SECONDS", 0.05)
     return cloud
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Any:
+    return made(monkeypatch)
 
 
 class Told:

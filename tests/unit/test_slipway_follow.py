@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from slipway_node import fetch, follow, room, state
+from slipway_node import fetch, follow, room, state, trial
 from slipway_node.activation import Activation
 from slipway_node.cloud import UnreachableError
 from slipway_node.node import ActivationError, Node
@@ -70,7 +70,7 @@ def make(node: Node, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Acts]:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     monkeypatch.setattr(follow, "systemctl", lambda *words, check=True: found.append(words))
-    monkeypatch.setattr(follow, "settle_later", lambda _: None)
+    monkeypatch.setattr(trial, "settle_later", lambda _: None)
     return found
 
 

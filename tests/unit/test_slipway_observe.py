@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from slipway_node import observe
 from slipway_node.activation import Activation
-from slipway_node.observe import Counts, Mark, _obvious, parse, tally
+from slipway_node.observe import Counts, Mark, obvious, parse, tally
 
 from ops.rollout.judge import Window, judge
 from tests.unit.test_rollout_judge import BOUNDS
@@ -32,9 +32,10 @@ def entry(status: str = "200", path: str = "/invocations", upstream: str = SLOT,
     return json.dumps({**about, "upstream_status": attempts or status})
 
 
-def tallied(*lines: str) -> dict[str, int]:
+def tallied(*lines: str, candidate: bool = False) -> dict[str, int]:
     """What callers got."""
-    return {name: count for name, count in tally(list(lines)).items() if not name.endswith("_again")}
+    found = tally(list(lines), candidate=candidate)
+    return {name: count for name, count in found.items() if not name.endswith("_again")}
 
 
 def test_counters_are_summed_over_models_and_protocols_and_overload_is_no_error() -> None:
@@ -45,6 +46,13 @@ def test_a_request_that_the_fallback_answered_was_rescued() -> None:
     rescued = entry(upstream=f"{SLOT}, {FALLBACK}", attempts="500, 200")
     again = entry(upstream=f"{SLOT}, {SLOT}", attempts="500, 200")
     assert tallied(entry(), rescued, again) == {"requests": 3, "errors": 0, "rescued": 1}
+
+
+def test_a_candidate_on_trial_and_what_serves_are_counted_apart() -> None:
+    candidate, current = "unix:/run/slipway-trial/candidate.sock", "unix:/run/slipway/current.sock"
+    lines = [entry(), entry(upstream=candidate), entry(upstream=f"{candidate}, {current}"), entry("500")]
+    assert tallied(*lines) == {"requests": 2, "errors": 1, "rescued": 0}
+    assert tallied(*lines, candidate=True) == {"requests": 2, "errors": 0, "rescued": 1}
 
 
 def test_what_both_failed_is_an_error_once() -> None:
@@ -81,13 +89,13 @@ def test_a_window_counts_requests_where_the_slot_counted_both_attempts(monkeypat
     monkeypatch.setattr(observe, "_journal_since", lambda _: lines)
     activation = SimpleNamespace(node=None, slots=SimpleNamespace(show=lambda _: {"NRestarts": "0"}))
     since = Mark("3f2a9c1b7d20", "a", 0.0, "", 0, Counts(requests=7, slot_errors=2))
-    window = Window.read(observe._window(cast(Activation, activation), since))
+    window = Window.read(observe.window(cast(Activation, activation), since))
     assert (window.requests, window.rescued, window.slot_errors, window.failed) == (100, 10, 10, 10)
     assert "it failed 10 of 100 requests" in judge([window], [], BOUNDS).reasons[0]
 
 
 def test_half_of_all_requests_failing_is_obvious_and_a_few_are_not() -> None:
     window = {"requests": 20, "errors": 0, "rescued": 10, "slot_errors": 10}
-    assert _obvious(window)
-    assert not _obvious({**window, "requests": 100})
-    assert not _obvious({"requests": 4, "errors": 4, "rescued": 0, "slot_errors": 4})
+    assert obvious(window)
+    assert not obvious({**window, "requests": 100})
+    assert not obvious({"requests": 4, "errors": 4, "rescued": 0, "slot_errors": 4})

@@ -8,7 +8,7 @@ import subprocess
 import time
 from dataclasses import replace
 
-from slipway_node import fetch, gate, prune, slots, state
+from slipway_node import fetch, gate, links, prune, slots, state
 from slipway_node.cloud import Cloud, UnreachableError
 from slipway_node.fetch import Manifest
 from slipway_node.node import OTHER_SLOT, ActivationError, Node, log
@@ -45,13 +45,16 @@ class Activation:
         if now.provisional:
             self._undo(now)
             now = self.load()
+        if now.trial and not (now.trial.deployment == wanted and self.slots.active(now.trial.slot)):
+            self.end_trial()
+            now = self.load()
         if now.confirmed and now.confirmed.deployment == wanted and self.serves(now.confirmed):
             log("already", deployment=wanted)
             return self._tidy(now)
         started = time.monotonic()
         manifest = prune.with_room(self.node, lambda: fetch.deployment(self.node, self.cloud, wanted))
         slot = OTHER_SLOT[now.confirmed.slot] if now.confirmed else "a"
-        self._candidate(slot, manifest)
+        self.candidate(slot, manifest, running=now.trial is not None)
         if from_pointer and now.confirmed is None and (moved := self.cloud.pointer()) != wanted:
             self.slots.stop(slot)
             raise UnreachableError(f"deployment {wanted}", f"the pointer moved to {moved} meanwhile")
@@ -79,9 +82,23 @@ class Activation:
 
     def revert(self) -> None:
         now = self.load()
+        if now.provisional is None and now.trial:
+            return self.end_trial()
         if now.provisional is None or now.confirmed is None:
             raise ActivationError("nothing", "no provisional deployment with one before it")
-        self._undo(now)
+        return self._undo(now)
+
+    def end_trial(self) -> None:
+        """What is confirmed serves all again, and the candidate beside it ends when it has answered what it took."""
+        now = self.load()
+        if now.trial is None:
+            raise ActivationError("nothing", "no candidate is on trial here")
+        links.take(self.node)
+        self.save(replace(now, trial=None))
+        log("trial-ended", deployment=now.trial.deployment)
+        if self.slots.active(now.trial.slot):
+            time.sleep(DRAIN_SECONDS)
+        self._tidy(replace(now, trial=None))
 
     def resume(self) -> None:
         """After a reboot, without network: the confirmed deployment serves again, and nothing else is kept."""
@@ -90,7 +107,11 @@ class Activation:
             log(
                 "forgotten", deployment=now.provisional.deployment, reason="the node went down while it was provisional"
             )
-            now = replace(now, provisional=None)
+        if now.trial:
+            log("forgotten", deployment=now.trial.deployment, reason="the node went down while it was on trial")
+        links.take(self.node)
+        if now.provisional or now.trial:
+            now = replace(now, provisional=None, trial=None)
             self.save(now)
         if now.confirmed:
             self.slots.link(CURRENT, now.confirmed.slot)
@@ -111,16 +132,19 @@ class Activation:
         log("already", deployment=placed.deployment, provisional_seconds=provisional_seconds)
         return None
 
-    def _candidate(self, slot: str, manifest: Manifest) -> None:
+    def candidate(self, slot: str, manifest: Manifest, *, running: bool = False) -> None:
         """The idle slot runs the deployment and has passed the gate; if not, it is stopped and its log shown."""
         since = time.time()
-        self.slots.stop(slot)
-        self.slots.fill(slot, manifest)
-        self.slots.start(slot)
+        if not running:
+            self.slots.stop(slot)
+            self.slots.fill(slot, manifest)
+            self.slots.start(slot)
         try:
             gate.wait_ready(self.node.socket(slot), lambda: self.slots.failed(slot))
             gate.check_models(self.node, self.node.socket(slot), manifest)
         except ActivationError as failure:
+            if running:
+                self.end_trial()
             self.slots.stop(slot)
             failure.fields["deployment"] = manifest.id
             failure.fields["log"] = self.slots.last_lines(slot, since)
@@ -129,12 +153,13 @@ class Activation:
 
     def _switch(self, now: State, slot: str, manifest: Manifest, provisional_seconds: float | None) -> None:
         deadline = time.time() + (UNFINISHED_SECONDS if provisional_seconds is None else provisional_seconds)
-        now = replace(now, provisional=Placed(manifest.id, slot, deadline))
+        now = replace(now, provisional=Placed(manifest.id, slot, deadline), trial=None)
         self.save(now)
         slots.settle_later(True)
         if now.confirmed:
             self.slots.link(PREVIOUS, now.confirmed.slot)
         self.slots.link(CURRENT, slot)
+        links.take(self.node)
         try:
             gate.wait_seen(self.node, manifest.id)
         except ActivationError:
@@ -161,6 +186,7 @@ class Activation:
     def _tidy(self, now: State) -> None:
         """What no verb needs any more: the timer, the fallback, the idle slot and old files. Safe to repeat."""
         slots.settle_later(False)
+        links.take(self.node)
         idle = OTHER_SLOT[now.confirmed.slot] if now.confirmed else None
         self.slots.unlink(PREVIOUS)
         if idle and self.slots.active(idle):

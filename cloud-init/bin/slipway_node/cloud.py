@@ -24,8 +24,9 @@ class UnreachableError(ActivationError):
     A missing object is among them, because without ListBucket S3 says 403 for it as for a role that is still new.
     """
 
-    def __init__(self, what: str, reason: object) -> None:
+    def __init__(self, what: str, reason: object, *, missing: bool = False) -> None:
         super().__init__("fetch", f"{what}: {reason}")
+        self.missing = missing
 
 
 class Cloud:
@@ -49,6 +50,20 @@ class Cloud:
         answer = self._call("s3", "get_object", f"s3://{self._node.bucket}/{key}", Bucket=self._node.bucket, Key=key)
         pair = json.loads(answer["Body"].read())
         return str(pair["previous"]) if pair["deployment"] == deployment != pair["previous"] else None
+
+    def trial(self) -> tuple[str, int] | None:
+        """The candidate that is on trial in the fleet, and its percentage; None when there is none."""
+        key = self._node.keys["trial"]
+        try:
+            answer = self._call(
+                "s3", "get_object", f"s3://{self._node.bucket}/{key}", Bucket=self._node.bucket, Key=key
+            )
+        except UnreachableError as failure:
+            if failure.missing:
+                return None
+            raise
+        record = json.loads(answer["Body"].read())
+        return (str(record["deployment"]), int(record["percent"])) if record.get("deployment") else None
 
     def size(self, key: str) -> int:
         """Of an object, in bytes."""
@@ -101,7 +116,7 @@ class Cloud:
             return getattr(self._client(service), operation)(**arguments)
         except ClientError as error:
             missing = error.response.get("Error", {}).get("Code") in MISSING
-            raise UnreachableError(what, "it does not exist" if missing else error) from error
+            raise UnreachableError(what, "it does not exist" if missing else error, missing=missing) from error
         except BotoCoreError as error:
             self._forget()
             raise UnreachableError(what, error) from error

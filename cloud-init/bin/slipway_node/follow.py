@@ -8,11 +8,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from slipway_node import state
+from slipway_node import state, trial
 from slipway_node.activation import Activation
 from slipway_node.cloud import UNREACHABLE_PAUSES, UnreachableError
 from slipway_node.node import ActivationError, log
-from slipway_node.slots import settle_later, systemctl
+from slipway_node.slots import systemctl
 
 REFUSED_PAUSES = [15, 30, 60, 120, 300]
 """Seconds between attempts at a deployment that came and failed: it will most likely fail again."""
@@ -35,7 +35,8 @@ def _attempt(activation: Activation, attempts: Counter[str]) -> bool:
             if not due(activation):
                 return True
             wanted = activation.cloud.pointer()
-            activation.activate(wanted, from_pointer=True)
+            if not trial.kept(activation, wanted):
+                activation.activate(wanted, from_pointer=True)
         _error_file(activation).unlink(missing_ok=True)
         return True
     except ActivationError as failure:
@@ -86,10 +87,11 @@ def last_error(activation: Activation) -> dict[str, Any] | None:
 
 
 def due(activation: Activation) -> bool:
-    """Nothing is provisional, or its time is up. Asked without the lock by the timer's look every few seconds, which
-    must not be what another verb finds in its way."""
-    provisional = activation.load().provisional
-    return provisional is None or time.time() >= (provisional.deadline or 0)
+    """Nothing is provisional or being put on trial, or its time is up. Asked without the lock by the timer's look every
+    few seconds, which must not be what another verb finds in its way."""
+    now = activation.load()
+    pending = now.provisional or now.trial
+    return pending is None or time.time() >= (pending.deadline or 0)
 
 
 def settle(activation: Activation, *, at_once: bool = False) -> None:
@@ -99,7 +101,7 @@ def settle(activation: Activation, *, at_once: bool = False) -> None:
     """
     provisional = activation.load().provisional
     if provisional is None:
-        settle_later(False)
+        trial.settle(activation, at_once=at_once)
         return
     if not at_once and time.time() < (provisional.deadline or 0):
         return

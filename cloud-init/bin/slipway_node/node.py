@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 CONTRACT = Path("/etc/slipway/contract.yaml")
-PATHS = ("releases", "models", "deployments", "slots", "state", "predictions", "run")
+PATHS = ("releases", "models", "deployments", "slots", "state", "predictions", "run", "trial")
 OTHER_SLOT = {"a": "b", "b": "a"}
 
 
@@ -33,12 +33,14 @@ class Node:
     state: Path
     predictions: Path
     run: Path
+    trial: Path
     port: int
     unit_prefix: str
     keys: Mapping[str, str]
     headers: Mapping[str, str]
     exits: Mapping[str, int]
     prediction_log: Mapping[str, Any]
+    percents: Sequence[int]
 
     @classmethod
     def load(cls, contract_file: Path = CONTRACT) -> "Node":
@@ -56,6 +58,7 @@ class Node:
             headers=contract["headers"],
             exits=contract["activate_exit"],
             prediction_log=facts.get("prediction_log") or {},
+            percents=contract["trial"]["percents"],
         )
 
     def unit(self, slot: str) -> str:

@@ -16,10 +16,12 @@ from slipway_node import fetch
 from slipway_node.activation import Activation
 from slipway_node.exercise import exercise
 from slipway_node.gate import UnixConnection, read_text
+from slipway_node.links import CANDIDATE
 from slipway_node.node import ActivationError, Node
 from slipway_node.slots import CURRENT, PREVIOUS
 from slipway_node.state import write_whole
 
+SERVING = "mark.json"
 LOOK_SECONDS = 1.0
 OBVIOUS_FAILURES = 10
 """As many failed requests, and half of all: waiting longer would only fail more."""
@@ -55,30 +57,28 @@ class Mark:
     counts: Counts
 
     @classmethod
-    def load(cls, node: Node) -> "Mark":
+    def load(cls, node: Node, name: str = SERVING) -> "Mark":
         try:
-            data = json.loads(_file(node).read_text())
+            data = json.loads(node.state.with_name(name).read_text())
         except FileNotFoundError:
             raise ActivationError("nothing", "no window was begun here: `slipway-activate mark` first") from None
         return cls(**{**data, "counts": Counts(**data["counts"])})
 
-    def save(self, node: Node) -> None:
-        write_whole(_file(node), json.dumps(asdict(self)))
+    def save(self, node: Node, name: str = SERVING) -> None:
+        write_whole(node.state.with_name(name), json.dumps(asdict(self)))
 
 
-def mark(activation: Activation) -> Mark:
+def mark_serving(activation: Activation) -> Mark:
     """Now, for the slot that serves. Raises `ActivationError` nothing when none does."""
     serving, linked = activation.load().serving, activation.slots.linked(CURRENT)
     if serving is None or linked != serving.slot:
         raise ActivationError("nothing", "no deployment serves here")
-    return Mark(
-        serving.deployment,
-        serving.slot,
-        time.time(),
-        _journal_end(),
-        int(activation.slots.show(serving.slot)["NRestarts"]),
-        counts(activation.node, serving.slot),
-    )
+    return mark(activation, serving.deployment, serving.slot)
+
+
+def mark(activation: Activation, deployment: str, slot: str) -> Mark:
+    restarts = int(activation.slots.show(slot)["NRestarts"])
+    return Mark(deployment, slot, time.time(), _journal_end(), restarts, counts(activation.node, slot))
 
 
 def observe(activation: Activation, since: Mark, seconds: float, least: int) -> dict[str, Any]:
@@ -86,25 +86,26 @@ def observe(activation: Activation, since: Mark, seconds: float, least: int) -> 
     less than `least` times replays its examples; and each model's once in any case, which finds one that hangs."""
     ending = time.monotonic() + seconds
     while time.monotonic() < ending:
-        if _obvious(window := _window(activation, since)):
-            return {**window, "early": True}
+        if obvious(seen := window(activation, since)):
+            return {**seen, "early": True}
         time.sleep(min(LOOK_SECONDS, max(0.0, ending - time.monotonic())))
-    window = _window(activation, since)
+    seen = window(activation, since)
     manifest = fetch.read_manifest(activation.node, since.deployment)
     if manifest is None or not manifest.models:
-        return window
-    replayed = exercise(activation.node, manifest, max(least - window["requests"], 2 * len(manifest.models)))
-    return {**_window(activation, since), "wrong": replayed["wrong"], "replayed": replayed}
+        return seen
+    replayed = exercise(activation.node, manifest, max(least - seen["requests"], 2 * len(manifest.models)))
+    return {**window(activation, since), "wrong": replayed["wrong"], "replayed": replayed}
 
 
-def _obvious(window: dict[str, Any]) -> bool:
-    failed = max(window["errors"] + window["rescued"], window["slot_errors"])
-    return bool(failed >= OBVIOUS_FAILURES and 2 * failed >= window["requests"])
+def obvious(seen: dict[str, Any]) -> bool:
+    failed = max(seen["errors"] + seen["rescued"], seen["slot_errors"])
+    return bool(failed >= OBVIOUS_FAILURES and 2 * failed >= seen["requests"])
 
 
-def _window(activation: Activation, since: Mark) -> dict[str, Any]:
+def window(activation: Activation, since: Mark, *, candidate: bool = False) -> dict[str, Any]:
+    """What the slot did since then; `candidate`: one on trial, which Nginx reaches under another name."""
     now = counts(activation.node, since.slot)
-    seen = tally(_journal_since(since.cursor))
+    seen = tally(_journal_since(since.cursor), candidate=candidate)
     return {
         "deployment": since.deployment,
         "slot": since.slot,
@@ -160,8 +161,9 @@ def _label(line: str, name: str) -> str:
     return line.partition(f'{name}="')[2].partition('"')[0]
 
 
-def tally(lines: list[str]) -> dict[str, int]:
-    """Predictions in Nginx's log: all, those answered with 5xx, and those that only the fallback answered.
+def tally(lines: list[str], *, candidate: bool = False) -> dict[str, int]:
+    """Predictions in Nginx's log, of a candidate on trial or of what serves: all, those answered with 5xx, and those
+    that only the fallback answered.
 
     `asked_again` are the slot's answers beyond its first to the same request, `failed_again` its errors beyond that.
     """
@@ -173,22 +175,25 @@ def tally(lines: list[str]) -> dict[str, int]:
             continue
         if not isinstance(entry, dict) or entry.get("event") != "request" or entry.get("path") in PROBES:
             continue
+        asked = SEPARATOR.split(str(entry.get("upstream")))
+        if asked[0].endswith(f"/{CANDIDATE}") is not candidate:
+            continue
         found["requests"] += 1
         status = str(entry.get("status"))
         if status.startswith("5"):
             found["errors"] += status != OVERLOADED
-        elif f"/{PREVIOUS}" in str(entry.get("upstream")):
+        elif len(asked) > 1 if candidate else any(each.endswith(f"/{PREVIOUS}") for each in asked):
             found["rescued"] += 1
-        answers = _answers(str(entry.get("upstream")), str(entry.get("upstream_status")))
+        answers = _answers(asked, str(entry.get("upstream_status")), CANDIDATE if candidate else CURRENT)
         found["asked_again"] += max(0, len(answers) - 1)
         found["failed_again"] += max(0, sum(answer.startswith("5") for answer in answers) - 1)
     return found
 
 
-def _answers(upstream: str, statuses: str) -> list[str]:
-    """The statuses with which the slot itself answered a request, from Nginx's lists of attempts."""
-    attempts = zip(SEPARATOR.split(upstream), SEPARATOR.split(statuses), strict=False)
-    return [status for at, status in attempts if at.endswith(f"/{CURRENT}") and status not in UNANSWERED]
+def _answers(asked: list[str], statuses: str, name: str) -> list[str]:
+    """The statuses with which the slot behind the link `name` answered a request, from Nginx's lists of attempts."""
+    attempts = zip(asked, SEPARATOR.split(statuses), strict=False)
+    return [status for at, status in attempts if at.endswith(f"/{name}") and status not in UNANSWERED]
 
 
 def _journal_end() -> str:
@@ -201,7 +206,3 @@ def _journal_since(cursor: str) -> list[str]:
     subprocess.run(["journalctl", "--sync"], check=False)
     argv = ["journalctl", "--quiet", "--output=cat", "--identifier=nginx_access", f"--after-cursor={cursor}"]
     return subprocess.run(argv, capture_output=True, text=True, errors="replace", check=True).stdout.splitlines()
-
-
-def _file(node: Node) -> Any:
-    return node.state.with_name("mark.json")

@@ -17,7 +17,9 @@ def prune(node: Node, history: list[str], confirmed: str | None) -> None:
     """Keeps the files of what is in the history or prepared; a digest is fetched again when it is wanted again."""
     with prepare.keeping(node):
         waiting = prepare.awaiting(node, confirmed)
-        manifests = [manifest for kept in history if (manifest := fetch.read_manifest(node, kept))]
+        trial = state.load(node.state).trial
+        wanted = [*history, *([trial.deployment] if trial else [])]
+        manifests = [manifest for kept in wanted if (manifest := fetch.read_manifest(node, kept))]
         if confirmed and confirmed not in {manifest.id for manifest in manifests}:
             return
         kept = {

@@ -1,6 +1,7 @@
 """What this node has promised to serve, on disk: written whole, synced and renamed, so that a crash leaves old or new.
 
-`confirmed` survives a reboot. `provisional` serves until its deadline and is forgotten by a reboot.
+`confirmed` survives a reboot. `provisional` serves until its deadline, `trial` runs beside `confirmed`, and both are
+forgotten by a reboot.
 `history` holds the deployments whose files are kept for a quick return, at most `keep`.
 """
 
@@ -28,11 +29,24 @@ class Placed:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A candidate beside what is confirmed. It gets `percent` of the predictions; with 0, copies of them all. `since`
+    is when it began, in seconds since 1970."""
+
+    deployment: str
+    slot: str
+    percent: int
+    deadline: float | None = None
+    since: float = 0.0
+
+
+@dataclass(frozen=True)
 class State:
     confirmed: Placed | None = None
     provisional: Placed | None = None
     history: list[str] = field(default_factory=list)
     keep: int = KEEP
+    trial: Trial | None = None
 
     @property
     def serving(self) -> Placed | None:
@@ -51,7 +65,8 @@ def load(path: Path) -> State:
     if data.pop("schema") != SCHEMA:
         raise ActivationError("usage", f"{path} is of another version of slipway-activate")
     placed = {key: Placed(**data[key]) if data[key] else None for key in ("confirmed", "provisional")}
-    return State(history=data["history"], keep=data.get("keep", KEEP), **placed)
+    trial = Trial(**data["trial"]) if data.get("trial") else None
+    return State(history=data["history"], keep=data.get("keep", KEEP), trial=trial, **placed)
 
 
 def save(path: Path, state: State) -> None:

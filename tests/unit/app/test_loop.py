@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from contract import HTTP
+from contract import HEADERS, HTTP
+from tests.waiting import until
 
 from .conftest import launch, write_manifest
 from .process import Server
@@ -261,3 +262,29 @@ def test_plain_and_other_predictions_are_one_log_line_each(server: Server) -> No
     lines = {line["request_id"]: line for line in server.lines() if line["message"] == "request"}
     assert lines["plain-1"].keys() == lines["other-1"].keys()
     assert lines["plain-1"]["path"] == lines["other-1"]["path"] == "/predict"
+
+
+TENSOR = {"name": "x", "shape": [1, 1], "datatype": "FP64", "data": [1.5]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/invocations", {"dataframe_records": [ROW]}, 200),
+        ("/v2/models/scaled/infer", {"inputs": [TENSOR]}, 200),
+        ("/predict", {"y": 1}, 400),
+    ],
+)
+def test_an_answers_digest_is_logged_only_where_it_is_asked_for(
+    server: Server, connect: Connect, path: str, body: object, status: int
+) -> None:
+    def answers(compared: str) -> list[tuple[int, int]]:
+        lines = [line for line in server.lines() if line["message"] == "answer" and line["compare"] == compared]
+        return [(line["status"], len(line["digest"])) for line in lines]
+
+    wire = connect()
+    for lines in ([], [f"{HEADERS.compare}: of {path}"]):
+        wire.send(post(path, body, *lines))
+        assert wire.reply().status == status
+    assert until(lambda: answers(f"of {path}"), "it is logged", 10) == [(status, 16)]
+    assert answers("") == []

@@ -158,3 +158,24 @@ def test_a_deployment_without_models_is_shown_as_such() -> None:
     bare = replace(status(), models=[], unserved=["wine/7"])
     assert "no model is deployed" in "\n".join(text(bare, 80))
     assert "wine/7 carries @champion and is not deployed" in "\n".join(text(bare, 80))
+
+
+TRIAL = {"deployment": OTHER, "slot": "b", "percent": 0, "answers": {"same": 7, "different": 1, "first": ["r-1"]}}
+ON = {"trial": OTHER, "trial_percent": 0, "trial_words": f"deployment {OTHER} gets a copy of every prediction"}
+
+
+def test_a_trial_is_named_and_is_no_disagreement() -> None:
+    found = status(node(said(trial=TRIAL)), node(), **ON)
+    assert found.problems == []
+    text = click.unstyle("\n".join(show(found, 200)))
+    assert f"deployment {OTHER} gets a copy of every prediction; on 1 of 2 nodes; answers: 7 same, 1 different" in text
+    assert max(len(click.unstyle(line)) for line in show(found, 60)) <= 60
+
+
+def test_a_trial_that_the_fleet_knows_nothing_of_is_a_problem_unless_a_rollout_is_under_way() -> None:
+    stray = f"deployment {OTHER} gets copies of its predictions, which no trial of the fleet says"
+    assert status(node(said(trial=TRIAL))).problems == [f"{NODE.name}: {stray}"]
+    assert status(node(said(trial={**TRIAL, "percent": 5})), **ON).problems == [
+        f"{NODE.name}: deployment {OTHER} gets 5% of its predictions, which no trial of the fleet says"
+    ]
+    assert status(node(said(trial=TRIAL)), lock="ada tries it").problems == []
