@@ -150,7 +150,7 @@ def abort(at: Store, fleet: Fleet, by: str, reason: str) -> tuple[Trial | None, 
         reason=reason,
         since=started.isoformat(timespec="seconds"),
     )
-    from ops.rollout import ending
+    from ops.rollout import ending  # which ends trials itself
 
     lock = Lock(at)
     if lost := lock.take(owner):
