@@ -47,7 +47,7 @@ def day(*, keep: bool) -> Day:
     trained = example.train()
     today = Day(found, trained)
     for version in today.client.search_model_versions(f"name = '{models.MODEL}'"):
-        today.values[str(version.version)] = models.predict(trained.forest, trained.rows)
+        today.know(str(version.version))
     return today
 
 
@@ -89,7 +89,7 @@ def main() -> None:
             for name in names:
                 print(f"{name}: {ROWS[name].title}", flush=True)
                 verdicts.append(play(today, ROWS[name]))
-                print(table(verdicts[-1:]).splitlines()[-1], flush=True)
+                print(table(verdicts[-1:]).splitlines()[-1], verdicts[-1].trouble, sep="\n", flush=True)
         finally:
             if not options.keep:
                 control.stop(today.live.state, print)

@@ -1,21 +1,18 @@
 """What rows do to nodes: a worker killed, a node rebooted as a planned reboot is done, a clock that is wrong."""
 
-import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import boto3
 
 from localcloud.machine import group, init_of
-from ops.errors import UserError
 from ops.nodes import Node
 from tests.gameday.day import Day
 from tests.waiting import until
 
 READY = ("curl", "-sf", "-m", "2", "http://127.0.0.1:8080/readyz")
 BOOT_SECONDS = 180
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+CLOCK = "/run/slipway-wrong-clock"
 ACTIVATE = "/usr/local/lib/slipway/slipway-activate"
 
 
@@ -59,22 +56,17 @@ def boot(day: Day, node: Node) -> int | None:
 
 @contextmanager
 def clock_ahead(day: Day, node: Node, seconds: int) -> Iterator[None]:
-    """All that decides by the time there, the server and slipway-activate, has a clock that is ahead.
+    """The clock of slipway-activate there is ahead: it is what decides by the time on a node.
 
-    Machines here share one clock, which is why it is made wrong for processes and not for the machine. What is started
-    meanwhile keeps it for as long as it runs.
+    Machines here share one clock, so it is made wrong in the process. libfaketime cannot do that: with it, Python's
+    sleep (clock_nanosleep of an absolute time) fails with EINVAL, or waits for as long as the clock is ahead.
     """
-    if not FAKETIME.exists():
-        raise UserError("there is no libfaketime on this machine", "apt-get install libfaketime")
-    library = base64.b64encode(FAKETIME.read_bytes()).decode()
-    day.live.shell(node, "sh", "-c", "base64 -d > /usr/lib/faketime.so", input=library)
-    wrong = ["LD_PRELOAD=/usr/lib/faketime.so", f"FAKETIME=+{seconds}", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
-    wrapper = f'#!/bin/sh\nexec env {" ".join(wrong)} {ACTIVATE}.right "$@"\n'
+    wrapper = f'#!/bin/sh\nPYTHONPATH={CLOCK} exec /usr/bin/python3 {ACTIVATE}.right "$@"\n'
+    clock = f"import time\n\nright = time.time\ntime.time = lambda: right() + {seconds}\n"
+    day.live.shell(node, "sh", "-c", f"mkdir -p {CLOCK} && cat > {CLOCK}/sitecustomize.py", input=clock)
     replace = f"mv {ACTIVATE} {ACTIVATE}.right && cat > {ACTIVATE} && chmod 755 {ACTIVATE}"
     day.live.shell(node, "sh", "-c", replace, input=wrapper)
-    day.live.shell(node, "systemctl", "set-environment", *wrong)
     try:
         yield
     finally:
-        day.live.shell(node, "systemctl", "unset-environment", *(each.partition("=")[0] for each in wrong))
         day.live.shell(node, "mv", f"{ACTIVATE}.right", ACTIVATE)

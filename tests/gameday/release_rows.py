@@ -9,7 +9,7 @@ from tests.gameday.rows import row
 NGINX = "cloud-init/files/etc/nginx/slipway/model-server.conf.j2"
 
 
-ANOTHER_PACKAGE = "itsdangerous==2.1.2"  # not the one of the lock
+ANOTHER_PACKAGE = "threadpoolctl==3.6.0"  # not the one of the lock
 
 
 @contextmanager

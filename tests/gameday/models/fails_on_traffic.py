@@ -1,6 +1,6 @@
-"""A model that answers its example, of several rows, and fails on the single rows that callers send.
+"""A model that answers its example and fails on what callers send: rows whose `bmi` is the one in its configuration.
 
-How it fails is in its configuration: `raises`, `slow`, `kills`.
+How it fails is there too: `raises`, `slow`, `kills`.
 """
 
 import os
@@ -16,10 +16,10 @@ SLOW_SECONDS = 0.5
 
 class FailsOnTraffic(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def load_context(self, context: Any) -> None:
-        self.how = context.model_config["how"]
+        self.how, self.bmi = context.model_config["how"], context.model_config["bmi"]
 
     def predict(self, context: Any, model_input: pandas.DataFrame, params: Any = None) -> list[float]:
-        if len(model_input) == 1:
+        if (model_input["bmi"] == self.bmi).any():
             self.fail()
         return [float(value) for value in model_input["bmi"]]
 
