@@ -99,7 +99,7 @@ class Day:
                 python_model=str(FOLDER / f"{name}.py"),
                 name=MODEL,
                 model_config={**config, "bmi": self.bmi},
-                signature=infer_signature(self.example.rows, self.example.rows["bmi"]),
+                signature=infer_signature(self.example.rows, self.example.rows["bmi"].to_numpy()),
                 input_example=self.example.rows[self.example.rows["bmi"] != self.bmi].head(3),
                 registered_model_name=MODEL,
                 pip_requirements=requirements(),
