@@ -25,7 +25,7 @@ MACHINES = "machines"
 TIERS = ("unit", "program", "moto", MACHINES)
 SCRIPT_FOLDERS = (".ci", "cloud-init", "localcloud", "playbooks", "ops")
 YAML_FILES = ("cloud-init", "contract", "playbooks", "Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
-PLAYBOOKS = ("site.yml", "deploy.yml", "rollback.yml")
+PLAYBOOKS = ("site.yml", "deploy.yml", "rollback.yml", "trial.yml")
 NO_TESTS_COLLECTED = 5
 SAY_SECONDS = 60
 

@@ -28,7 +28,7 @@ from app.core.sample_files import SampleFiles
 
 LINE_BYTES = 64 * 2**10  # of a sample that is larger, only the number of its rows is told
 WAITING_AT_MOST = 100
-STOP_SECONDS = 5.0
+STOP_SECONDS = 20.0
 COMPLAINT_SECONDS = 60.0
 
 Result = Literal["kept", "too_large", "busy", "over_daily_bound", "dropped", "failed"]
