@@ -208,6 +208,7 @@ class Day:
 
         found = until(one, f"every node serves the pointer's deployment: {self.served()}", seconds)
         self.live.until_whole("serving")
+        self.live.until_idle()
         return found
 
     def sized(self, count: int) -> None:

@@ -24,6 +24,7 @@ from localcloud.state import CHECKOUT, Running, State
 from ops.environment import STACK
 from ops.follow import follow
 from ops.nodes import Node, nodes
+from ops.rollout.lock import Lock
 from ops.run import Result, run
 from ops.stack import Stack
 from ops.steps import tail
@@ -124,6 +125,11 @@ class Live:
             f"all {role} nodes are healthy: {self.health(role)}",
             seconds,
         )
+
+    def until_idle(self) -> None:
+        """Waits until no rollout is under way: one holds its lock beyond the commit, to watch and to verify."""
+        lock = Lock(self.store)
+        until(lambda: lock.read() is None, lambda: f"the rollout ends: {lock.read()}", 240)
 
     def shell(self, node: Node | str, *command: str, check: bool = True, input: str | None = None) -> Result:
         """A command as root on a node."""

@@ -64,6 +64,7 @@ def test_a_model_is_delivered_as_the_page_says(stack: Live, tmp_path: Path) -> N
     until(lambda: set(stack.serving()) == {stack.store.pointer()}, "on every node", 300)
     mlflow.MlflowClient().delete_registered_model_alias("iris", "champion")
     until(lambda: set(stack.serving()) == {before} == {stack.store.pointer()}, "and retired without its alias", 300)
+    stack.until_idle()
     make, roll = block(DEPLOYMENTS, "deployment make").splitlines()
     identity = models.identity(shell(stack, make))
     shell(stack, roll.replace("ID", identity))

@@ -109,6 +109,7 @@ def until_unmixed(stack: Live, **versions: str) -> None:
     at = stack.store
     until(lambda: served_models(at, at.pointer()) == versions, lambda: journal(stack), SECONDS)
     until(lambda: set(stack.serving()) == {at.pointer()}, lambda: f"{stack.serving()}: {journal(stack)}", SECONDS)
+    stack.until_idle()
 
 
 def journal(stack: Live) -> str:
