@@ -77,7 +77,7 @@ def test_a_model_is_delivered_as_the_page_says(stack: Live, tmp_path: Path) -> N
         )
         assert json.loads(predictions)["predictions"] == [0]
     finally:
-        shell(stack, roll.replace("ID", before))
+        stack.playbook("rollback.yml", "-e", f"deployment={before}")
     assert set(stack.serving()) == {before}
 
 
