@@ -33,8 +33,9 @@ class LoopServer:
         self.site = Site(self.app, serving, Limits(), self.loop)
         self.site._short = Counted(self.site._short, self.taken)  # type: ignore[assignment]
         listening = self.loop.create_unix_server(lambda: Connection(self.site), str(path))
-        self.listener = self.loop.run_until_complete(listening)  # it closes when nobody holds it
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self.listener = self.loop.run_until_complete(listening)
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
         self.client = self.app.test_client()
         self.connection = http.client.HTTPConnection("localhost", timeout=60)
         self.connection.sock = socket.socket(socket.AF_UNIX)
@@ -50,9 +51,16 @@ class LoopServer:
         return answer.status_code, answer.data, _kept(dict(answer.headers))
 
     def stop(self) -> None:
+        """Leaves nothing to the garbage collector: what it closed late would by then be another test's descriptor."""
         self.connection.close()
-        asyncio.run_coroutine_threadsafe(_close(self.site), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._close(), self.loop).result(10)
         self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+        self.loop.close()
+
+    async def _close(self) -> None:
+        self.site.close()
+        self.listener.close()
 
 
 class Counted:
@@ -63,10 +71,6 @@ class Counted:
         pending = self._short.begin(request, *others)
         self._taken.append(pending is not None)
         return pending
-
-
-async def _close(site: Site) -> None:
-    site.close()
 
 
 def _kept(headers: dict[str, str]) -> dict[str, str]:

@@ -57,7 +57,7 @@ class Load:
                     self.closed_between += 1
                 else:
                     after = f"after {time.monotonic() - started:.3f} s, as request {served} of its connection"
-                    self.lost.append(f"{type(error).__name__} while {step} {after}")
+                    self.lost.append(f"{error!r} while {step} {after}")
                 wire = None
                 continue
             served += 1
