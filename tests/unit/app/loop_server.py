@@ -1,14 +1,18 @@
 """A site on a Unix socket in this process: each request can be asked of the loop, and of Flask behind it."""
 
 import asyncio
+import gc
 import http.client
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from app.core.batch import Call
+from app.core.plain import Table
 from app.core.serving import Serving
 from app.http.factory import create_app
 from app.loop.connection import Connection
@@ -61,6 +65,20 @@ class LoopServer:
     async def _close(self) -> None:
         self.site.close()
         self.listener.close()
+
+
+def garbage_of(ask: Callable[[], Reply], times: int) -> list[str]:
+    """What of these requests only the garbage collector found, by the names of their types; each must be answered."""
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(times):
+            assert ask()[0] == 200
+        gc.collect()
+        return [type(each).__name__ for each in gc.garbage if isinstance(each, Request | Call | Pending | Table)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
 
 
 class Counted:

@@ -1,6 +1,5 @@
 """A plain request of the Open Inference Protocol is answered without Flask, and as Flask answers it."""
 
-import gc
 import json
 from collections.abc import Callable
 from typing import Any
@@ -15,15 +14,12 @@ from mlflow.models.utils import _enforce_schema
 from mlflow.types import ColSpec, Schema
 
 from app.core import openinference_plain, openinference_request
-from app.core.batch import Call
 from app.core.errors import ServingError
 from app.core.openinference_input import to_input
 from app.core.openinference_tensor import DATATYPES
 from app.core.plain import Layout, Table
-from app.loop.message import Request
-from app.loop.short import Pending
 
-from .loop_server import LoopServer
+from .loop_server import LoopServer, garbage_of
 
 KINDS = ("double", "float", "long", "integer", "boolean", "string")
 OWN = {"double": "FP64", "float": "FP32", "long": "INT64", "integer": "INT32", "boolean": "BOOL", "string": "BYTES"}
@@ -259,15 +255,6 @@ def test_what_a_model_of_foreign_code_raises_is_answered_alike(loop: Callable[..
 def test_it_leaves_nothing_for_the_garbage_collector(loop: Callable[..., LoopServer]) -> None:
     server = loop("iris")
     content = json.dumps({"inputs": [matrix("FP64", [5.1, 3.5, 1.4, 0.2])], "outputs": [{"name": "classes"}]}).encode()
-    gc.collect()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
-        for _ in range(5):
-            assert server.by_loop("/v2/models/iris/infer", content, JSON)[0] == 200
-        gc.collect()
-        found = [type(each).__name__ for each in gc.garbage if isinstance(each, Request | Call | Pending | Table)]
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
+    found = garbage_of(lambda: server.by_loop("/v2/models/iris/infer", content, JSON), times=5)
     assert server.taken == [True] * 5
     assert len(found) == 0

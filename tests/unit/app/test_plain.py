@@ -1,6 +1,5 @@
 """The short path of a plain prediction cannot be told from the long one: same frame, same answer, same headers."""
 
-import gc
 import json
 from collections.abc import Callable
 from typing import Any
@@ -16,14 +15,11 @@ from mlflow.types import ColSpec, Schema
 
 from app.core import inputs, plain
 from app.core import rows as predict_rows
-from app.core.batch import Call
 from app.core.errors import ServingError
 from app.core.plain import Layout, Table
-from app.loop.message import Request
-from app.loop.short import Pending
 from tests.waiting import until
 
-from .loop_server import LoopServer
+from .loop_server import LoopServer, garbage_of
 
 COLUMNS = {"a": "double", "b": "float", "c": "long", "d": "integer", "e": "boolean", "f": "string"}
 numbers = st.sampled_from([0, -0.0, 1, 2.5, -3, 2**31, 2**53, 2**53 + 1, 2**64, 10**30, 1e300, 0.1])
@@ -230,16 +226,7 @@ def test_a_prediction_leaves_nothing_for_the_garbage_collector(loop: Callable[..
     server = loop("iris")
     content = json.dumps([[5.1, 3.5, 1.4, 0.2]]).encode()
     headers = {"Content-Type": "application/json"}
-    gc.collect()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
-        for _ in range(5):
-            assert server.by_loop("/predict", content, headers)[0] == 200
-        gc.collect()
-        found = [type(each).__name__ for each in gc.garbage if isinstance(each, Request | Call | Pending | Table)]
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
+    found = garbage_of(lambda: server.by_loop("/predict", content, headers), times=5)
     assert server.taken == [True] * 5
     assert len(found) == 0
 
