@@ -3,9 +3,8 @@
 They lie in a folder that only root writes: a candidate's own code cannot take more than it is given.
 """
 
-from pathlib import Path
-
 from slipway_node.node import Node
+from slipway_node.slots import relink
 
 CANDIDATE = "candidate.sock"
 SHADOW = "shadow.sock"
@@ -21,7 +20,7 @@ def give(node: Node, slot: str, percent: int) -> None:
     buckets = [f"{BUCKET}{step}" for step in node.percents if step <= percent]
     wanted = buckets if percent else [COPIES, *(f"{BUCKET}{step}" for step in (*node.percents, REST))]
     for name in SOCKETS:
-        _link(node.trial / name, node.socket(slot))
+        relink(node.trial / name, node.socket(slot))
     _leave(node, {*wanted, *SOCKETS})
     for name in wanted:
         (node.trial / name).touch(mode=0o644)
@@ -39,11 +38,3 @@ def _leave(node: Node, wanted: set[str]) -> None:
     for entry in sorted(entries, key=lambda each: not each.name.startswith(BUCKET)):
         if entry.name not in wanted:
             entry.unlink()
-
-
-def _link(place: Path, target: Path) -> None:
-    """Atomic, as the links of the slots are."""
-    partial = place.with_name(f".{place.name}.partial")
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(target)
-    partial.replace(place)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 from slipway_node.fetch import Manifest
 from slipway_node.node import Node
@@ -37,10 +38,7 @@ class Slots:
 
     def link(self, name: str, slot: str) -> None:
         """Atomic: every connection that Nginx makes goes to the old slot or to the new one."""
-        partial = self._node.run / f".{name}.partial"
-        partial.unlink(missing_ok=True)
-        partial.symlink_to(f"{slot}.sock")
-        partial.replace(self._node.run / name)
+        relink(self._node.run / name, Path(f"{slot}.sock"))
 
     def unlink(self, name: str) -> None:
         (self._node.run / name).unlink(missing_ok=True)
@@ -82,6 +80,14 @@ class Slots:
         argv = ["journalctl", "--quiet", "--unit", self._node.unit(slot), "--output=cat", "--lines=25"]
         argv.append(f"--since=@{int(since)}")
         return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+def relink(place: Path, target: Path) -> None:
+    """Atomic: whoever follows the link `place` finds the old target or the new one."""
+    partial = place.with_name(f".{place.name}.partial")
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(target)
+    partial.replace(place)
 
 
 def environment(node: Node) -> str:
