@@ -75,7 +75,7 @@ def model_with_other_files(day: Day) -> None:
     with overwritten(day.live.store.bucket, f"{S3.models}{digest}.tar"):
         refused = day.playbook("deploy.yml", "-e", f"deployment={wanted}", check=False)
         assert not refused.ok
-        assert f"{digest}.tar: what came has the digest" in refused.stdout + refused.stderr
+        assert f"{digest}.tar in the stack's bucket is not what it is called" in refused.stdout + refused.stderr
     assert day.settled() == before
 
 
