@@ -1,8 +1,8 @@
 """`make test`: the linters and the four tiers; all of them run, and the summary names what failed.
 
-Linters run side by side. Each tier has the machine to itself, the cheapest first, for many tests count what becomes of
-every request: of the last one first what makes a network or a node of its own, then what needs the one whole stack. It
-boots machines and needs root; where that cannot be, it is skipped with one loud line that says why.
+Linters and the tiers without machines run side by side, the longest first, so that no core ends alone. Machines have
+the host to themselves, for their tests count what becomes of every request: first what makes a network or a node of its
+own, then what needs the one whole stack. They need root; without, they are skipped with one loud line that says why.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from toolchain import host
 from toolchain.setup import CHECKOUT
 
 MACHINES = "machines"
+LONGEST = "tests/unit"
 TIERS = ("unit", "program", "moto", MACHINES)
 SCRIPT_FOLDERS = (".ci", "cloud-init", "localcloud", "playbooks", "ops")
 YAML_FILES = ("cloud-init", "contract", "playbooks", "Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
@@ -129,15 +130,15 @@ def perform(checks: Sequence[Check], this: host.Host, cores: int) -> list[Outcom
         started = time.monotonic()
         keep(Ended(jobs[0].name, attached(jobs[0].argv, silent=True), time.monotonic() - started, ""))
     else:
-        alone = {check.name for check in ready if check.name.startswith("tests/")}
+        alone = {check.name for check in ready if check.root}
         abreast([job for job in jobs if job.name not in alone], cores, show, Progress())
         abreast([job for job in jobs if job.name in alone], 1, show, Progress())
     return list(outcomes.values())
 
 
 def turn(check: Check) -> tuple[bool, bool, bool]:
-    """Linters first, machines last, and of these the whole stack."""
-    return check.name.startswith("tests/"), check.root, check.name.endswith(" stack")
+    """What takes longest first, then linters and the other tiers; machines last, and of these the whole stack."""
+    return check.root, check.name != LONGEST, check.name.endswith(" stack")
 
 
 class Progress:
