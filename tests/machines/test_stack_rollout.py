@@ -92,15 +92,3 @@ def test_what_would_change_is_shown_and_nothing_changes(stack: Live, first: Depl
     assert f"+{second.id} diabetes/" in shown
     assert stack.serving() == [first.id, first.id]
     assert Lock(stack.store).read() is None
-
-
-def test_a_rollback_needs_no_name_and_costs_no_request(
-    stack: Live, load: Load, first: Deployed, second: Deployed
-) -> None:
-    stack.playbook("deploy.yml", "-e", f"deployment={second.id}")
-    assert stack.serving() == [second.id, second.id]
-    stack.playbook("rollback.yml")
-    assert stack.serving() == [first.id, first.id]
-    assert stack.store.pointer() == first.id
-    assert load.failures == [], load
-    assert newest(stack).kind == "rollback"

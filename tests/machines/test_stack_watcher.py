@@ -149,37 +149,38 @@ def test_a_model_that_does_not_load_is_refused_with_the_reason_and_no_node_is_to
     client.set_registered_model_alias(MODEL, ALIAS, another)
 
 
-def test_a_second_model_joins_by_its_alias_and_is_retired_with_it(
-    stack: Live, client: MlflowClient, load: Load, example: "Trained", forest: Any, another: str
+def test_a_second_model_joins_by_its_alias_alone(
+    stack: Live, client: MlflowClient, load: Load, another: str, iris: str
 ) -> None:
-    version = models.register(forest, example, "second")
-    client.set_registered_model_alias("second", ALIAS, version)
-    until_status(stack, client, version, "deployed", "second")
-    until_unmixed(stack, **{MODEL: another, "second": version})
-    client.delete_registered_model_alias("second", ALIAS)
-    until_status(stack, client, version, "retired", "second")
+    client.set_registered_model_alias(models.IRIS, ALIAS, iris)
+    until_status(stack, client, iris, "deployed", models.IRIS)
+    until_unmixed(stack, **{MODEL: another, models.IRIS: iris})
+    assert load.failures == [], load
+
+
+def kill_in_mid_rollout(stack: Live, whom: str) -> None:
+    """`main` is the watcher alone, whose rollout goes on; `all` is the rollout too, that another takes up."""
+    until(lambda: playbook_runs(stack), lambda: journal(stack))
+    stack.shell(stack.nodes("tracking")[0], "systemctl", "kill", f"--kill-whom={whom}", "--signal=KILL", UNIT)
+
+
+def test_it_is_retired_with_its_alias_also_when_the_watcher_is_killed_in_mid_rollout(
+    stack: Live, client: MlflowClient, load: Load, another: str, iris: str
+) -> None:
+    client.delete_registered_model_alias(models.IRIS, ALIAS)
+    kill_in_mid_rollout(stack, "main")
+    until_status(stack, client, iris, "retired", models.IRIS)
     until_unmixed(stack, **{MODEL: another})
     assert load.failures == [], load
 
 
-@pytest.mark.parametrize("whom", ["main", "all"])
-def test_a_watcher_that_is_killed_in_mid_rollout_leaves_no_mixed_fleet(
-    stack: Live, client: MlflowClient, load: Load, champion: str, another: str, whom: str
+def test_a_watcher_that_is_killed_with_its_rollout_takes_it_up_again_and_all_ends_as_it_began(
+    stack: Live, client: MlflowClient, load: Load, first: Deployed, champion: str
 ) -> None:
-    """`main` is the watcher alone, whose rollout goes on; `all` is the rollout too, that another takes up."""
-    wanted = another if client.get_model_version_by_alias(MODEL, ALIAS).version == champion else champion
-    client.set_registered_model_alias(MODEL, ALIAS, wanted)
-    until(lambda: playbook_runs(stack), lambda: journal(stack))
-    stack.shell(stack.nodes("tracking")[0], "systemctl", "kill", f"--kill-whom={whom}", "--signal=KILL", UNIT)
-    until_status(stack, client, wanted, "deployed")
-    until_unmixed(stack, **{MODEL: wanted})
-    assert load.failures == [], load
-
-
-def test_it_ends_as_it_began(stack: Live, client: MlflowClient, load: Load, first: Deployed, champion: str) -> None:
     client.set_registered_model_alias(MODEL, ALIAS, champion)
-    until_unmixed(stack, **{MODEL: champion})
+    kill_in_mid_rollout(stack, "all")
     until_status(stack, client, champion, "deployed")
+    until_unmixed(stack, **{MODEL: champion})
     assert stack.store.pointer() == first.id, "the same release and models are the same deployment"
     assert load.failures == [], load
 
