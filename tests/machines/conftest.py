@@ -27,7 +27,6 @@ ORDER = (
     "test_stack_closed",
     "test_stack_mlflow",
     "test_stack_cli",
-    "test_stack_deploy",
     "test_stack_rollout",
     "test_stack_watcher",
     "test_stack_scaling",

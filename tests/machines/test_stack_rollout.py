@@ -1,4 +1,7 @@
-"""Rollouts that go wrong, under load: the fleet goes back by itself, and no request is lost."""
+"""Rollouts that go wrong, under load: the fleet goes back by itself, and no request is lost.
+
+Models that do not load or answer wrongly never serve: the game day has rows for both, and one node is given the latter.
+"""
 
 import os
 import signal
@@ -84,6 +87,12 @@ def test_a_candidate_on_trial_has_its_share_until_it_is_ended_or_rolled_out(
     assert all(node["trial"] is None for node in reach.current().statuses().values() if node)
     assert load.failures == [], load
     assert [newest(stack).kind, newest(stack).deployment] == ["abort", second.id]
+
+
+def test_a_deployment_that_is_not_there_is_refused(stack: Live, first: Deployed) -> None:
+    refused = stack.playbook("deploy.yml", "-e", f"deployment={models.NO_DEPLOYMENT}", check=False)
+    assert refused.returncode != 0
+    assert stack.serving() == [first.id, first.id]
 
 
 def test_what_would_change_is_shown_and_nothing_changes(stack: Live, first: Deployed, second: Deployed) -> None:

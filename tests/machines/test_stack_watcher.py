@@ -1,11 +1,8 @@
 """An alias that moves in MLflow, by the ordinary client, and what the watcher makes of it under load."""
 
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mlflow
 import pytest
 from mlflow import MlflowClient
 
@@ -22,22 +19,6 @@ if TYPE_CHECKING:
 ALIAS = "champion"
 UNIT = "slipway-watcher.service"
 SECONDS = 300
-
-BROKEN = """
-import os
-from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
-
-class Broken(PythonModel):
-    def load_context(self, context):
-        if "SLIPWAY_TRAINING" not in os.environ:
-            raise RuntimeError("its weights are damaged")
-
-    def predict(self, context, model_input, params=None):
-        return [0.0] * len(model_input)
-
-set_model(Broken())
-"""
 
 
 class Right(Mapping[str, float]):
@@ -135,20 +116,6 @@ def test_an_alias_that_moves_reaches_every_node_and_no_request_fails(
     assert load.failures == [], load
 
 
-def test_a_model_that_does_not_load_is_refused_with_the_reason_and_no_node_is_touched(
-    stack: Live, client: MlflowClient, load: Load, another: str, example: "Trained", tmp_path: Path
-) -> None:
-    before, histories = stack.store.pointer(), [stack.activation(node)["history"] for node in stack.nodes("serving")]
-    broken = register_broken(example, tmp_path)
-    client.set_registered_model_alias(MODEL, ALIAS, broken)
-    tags = until_status(stack, client, broken, "refused")
-    assert "its weights are damaged" in tags["slipway.reason"]
-    assert stack.store.pointer() == before
-    assert [stack.activation(node)["history"] for node in stack.nodes("serving")] == histories
-    assert load.failures == [], load
-    client.set_registered_model_alias(MODEL, ALIAS, another)
-
-
 def test_a_second_model_joins_by_its_alias_alone(
     stack: Live, client: MlflowClient, load: Load, another: str, iris: str
 ) -> None:
@@ -183,25 +150,6 @@ def test_a_watcher_that_is_killed_with_its_rollout_takes_it_up_again_and_all_end
     until_unmixed(stack, **{MODEL: champion})
     assert stack.store.pointer() == first.id, "the same release and models are the same deployment"
     assert load.failures == [], load
-
-
-def register_broken(example: "Trained", folder: Path) -> str:
-    """A model that works where it is logged and loads nowhere else."""
-    script = folder / "broken.py"
-    script.write_text(BROKEN)
-    os.environ["SLIPWAY_TRAINING"] = "1"
-    try:
-        with mlflow.start_run(run_name="broken"):
-            info = mlflow.pyfunc.log_model(
-                name=MODEL,
-                python_model=str(script),
-                input_example=example.rows.head(2),
-                registered_model_name=MODEL,
-                pip_requirements=[],
-            )
-    finally:
-        del os.environ["SLIPWAY_TRAINING"]
-    return str(info.registered_model_version)
 
 
 def test_the_watcher_has_no_rights_of_its_own(stack: Live) -> None:
