@@ -356,7 +356,10 @@ def test_sampled_predictions_reach_the_bucket_after_an_outage_too(stage: Stage) 
     assert rig.inside("systemctl", "start", "slipway-predictions.service").returncode != 0
     assert rig.inside("sh", "-c", waiting).returncode == 0, "what cannot be sent stays"
     rig.localcloud("fault", "s3", "up")
-    rig.until(lambda: "sampled-1" in shipped(), "the timer ships it")
+    timer = rig.inside("systemctl", "show", "--property=ActiveState,Unit", "slipway-predictions.timer").stdout
+    assert set(timer.split()) == {"ActiveState=active", "Unit=slipway-predictions.service"}
+    rig.until(lambda: rig.inside("systemctl", "start", "slipway-predictions.service").returncode == 0, "it is shipped")
+    assert "sampled-1" in shipped()
     line = shipped()["sampled-1"]
     assert (line["model"], line["deployment"], line["protocol"]) == ("line", rig.status()["serving"], "mlflow")
     assert (
