@@ -1,8 +1,9 @@
 """`make test`: the linters and the four tiers; all of them run, and the summary names what failed.
 
-Linters run side by side. Each tier has the machine to itself, the cheapest first, for many tests count what becomes of
-every request: of the last one first what makes a network or a node of its own, then what needs the one whole stack. It
-boots machines and needs root; where that cannot be, it is skipped with one loud line that says why.
+Linters and what of the tiers asks nothing of the clock run side by side, the longest first, so that no core ends alone.
+What runs servers has the host to itself, for many of its tests count what becomes of every request: the model server's
+own tests, then of the machines what makes a network or a node of its own, then what needs the one whole stack. Machines
+need root; without, they are skipped with one loud line that says why.
 """
 
 import argparse
@@ -21,8 +22,10 @@ from ops.follow import attached
 from toolchain import host
 from toolchain.setup import CHECKOUT
 
-MACHINES = "machines"
-TIERS = ("unit", "program", "moto", MACHINES)
+UNIT, MACHINES = "unit", "machines"
+TIERS = (UNIT, "program", "moto", MACHINES)
+SERVER = "tests/unit/app"
+LONGEST = ("tests/unit", "tests/moto")
 SCRIPT_FOLDERS = (".ci", "cloud-init", "localcloud", "playbooks", "ops")
 YAML_FILES = ("cloud-init", "contract", "playbooks", "Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
 PLAYBOOKS = ("site.yml", "deploy.yml", "rollback.yml", "trial.yml")
@@ -35,6 +38,7 @@ class Check:
     name: str
     argv: tuple[str, ...]
     root: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,15 @@ def is_shell(line: str) -> bool:
 def tier(name: str, checkout: Path) -> list[Check]:
     """`-rs` names every skipped test and why."""
     pytest = (sys.executable, "-m", "pytest", "-rs")
+    if name == UNIT:
+        rest = Check("tests/unit", (*pytest, "tests/unit", f"--ignore={SERVER}"))
+        return [rest, Check("tests/unit app", (*pytest, SERVER), alone=True)]
     if name != MACHINES:
         return [Check(f"tests/{name}", (*pytest, f"tests/{name}"))]
     files = {str(file.relative_to(checkout)) for file in (checkout / "tests" / name).glob("test_*.py")}
     stack = {file for file in files if "/test_stack_" in file}
     halves = {f"tests/{name}": files - stack, f"tests/{name} stack": stack}
-    return [Check(half, (*pytest, *sorted(found)), root=True) for half, found in halves.items() if found]
+    return [Check(half, (*pytest, *sorted(found)), root=True, alone=True) for half, found in halves.items() if found]
 
 
 def chosen(names: Sequence[str], checkout: Path) -> list[Check]:
@@ -129,15 +136,15 @@ def perform(checks: Sequence[Check], this: host.Host, cores: int) -> list[Outcom
         started = time.monotonic()
         keep(Ended(jobs[0].name, attached(jobs[0].argv, silent=True), time.monotonic() - started, ""))
     else:
-        alone = {check.name for check in ready if check.name.startswith("tests/")}
+        alone = {check.name for check in ready if check.alone}
         abreast([job for job in jobs if job.name not in alone], cores, show, Progress())
         abreast([job for job in jobs if job.name in alone], 1, show, Progress())
     return list(outcomes.values())
 
 
-def turn(check: Check) -> tuple[bool, bool, bool]:
-    """Linters first, machines last, and of these the whole stack."""
-    return check.name.startswith("tests/"), check.root, check.name.endswith(" stack")
+def turn(check: Check) -> tuple[bool, bool, bool, bool]:
+    """What takes longest first, then linters and the other tiers; machines last, and of these the whole stack."""
+    return check.alone, check.root, check.name not in LONGEST, check.name.endswith(" stack")
 
 
 class Progress:

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +35,12 @@ from tests.waiting import until
 PLACE = CHECKOUT / ".slipway" / "machines-tier"
 GENERATED = shutil.ignore_patterns(".git", ".venv", ".slipway", "__pycache__", ".*_cache", ".hypothesis")
 TAIL_LINES = 25
+# What the tests wait for again and again, where the load asks some hundred times in each such second.
+HASTENED = {
+    "bakeSeconds: 6": "bakeSeconds: 2",
+    "watchSeconds: 6": "watchSeconds: 2",
+    "drainSeconds: 10": "drainSeconds: 4",
+}
 
 
 class Live:
@@ -87,6 +94,11 @@ class Live:
 
     def up(self, *more: str) -> Result:
         return self.pulumi("up", "--stack", STACK, "--yes", "--skip-preview", *more)
+
+    def configure(self, settings: Mapping[str, str]) -> None:
+        """Settings of Slipway's, by their paths."""
+        words = [word for path, value in settings.items() for word in ("--plaintext", f"slipway:{path}={value}")]
+        self.pulumi("config", "set-all", "--stack", STACK, "--path", *words)
 
     def playbook(self, name: str, *words: str, check: bool = True) -> Result:
         return self.run("ansible-playbook", f"playbooks/{name}", *words, check=check)
@@ -154,8 +166,9 @@ class Live:
         return [self.activation(node)["serving"] for node in self.nodes("serving")]
 
 
-def prepare(place: Path, *, keep: bool) -> Live:
-    """A fresh copy of this checkout's own files, after whatever an earlier session left there is cleared.
+def prepare(place: Path, *, keep: bool, changed: Mapping[str, str] | None = None) -> Live:
+    """A fresh copy of this checkout's own files, after whatever an earlier session left there is cleared; `changed`
+    are lines of its settings.
 
     With `keep`, a stack that is up there is taken as it is.
     """
@@ -165,6 +178,10 @@ def prepare(place: Path, *, keep: bool) -> Live:
         control.stop(State(place), print)
         shutil.rmtree(place)
     shutil.copytree(CHECKOUT, place, ignore=GENERATED, symlinks=True)
+    settings = place / f"Pulumi.{STACK}.yaml"
+    for line, other in (changed or {}).items():
+        assert f" {line}\n" in settings.read_text(), f"{settings} has {line}"
+        settings.write_text(settings.read_text().replace(f" {line}\n", f" {other}\n"))
     return Live(place)
 
 

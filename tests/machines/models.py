@@ -1,15 +1,19 @@
 """Another version of the example model, through the ordinary client, and what it must answer."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.unit.documents import ROOT, block
 
 if TYPE_CHECKING:
     from ops.example import Trained
 
 MODEL = "diabetes"
+IRIS = "iris"  # of the page below, which says how a model is delivered
+PAGE = ROOT / "docs" / "releases-and-deployments.md"
 NO_DEPLOYMENT = "0123456789ab"  # an id that no deployment has
 
 
@@ -56,6 +60,18 @@ def register(forest: Any, example: "Trained", name: str = MODEL, packages: Seque
             skops_trusted_types=["sklearn.tree._tree.Tree"],
         )
     return str(info.registered_model_version)
+
+
+def register_iris(run: Callable[[str], object]) -> str:
+    """Does what the page's script does, through `run`, which must leave the aliases unfollowed; returns the version,
+    with no alias."""
+    import mlflow
+
+    run(block(PAGE, "import mlflow", "python"))
+    client = mlflow.MlflowClient()
+    version = client.get_model_version_by_alias(IRIS, "champion").version
+    client.delete_registered_model_alias(IRIS, "champion")
+    return str(version)
 
 
 RAISES = """

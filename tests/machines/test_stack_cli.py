@@ -11,6 +11,7 @@ import pytest
 from ops.run import Result
 from tests.machines import models
 from tests.machines.live import Live
+from tests.machines.load import Load
 from tests.machines.models import Deployed
 from tests.waiting import until
 
@@ -75,19 +76,26 @@ def test_the_table_names_nodes_workers_and_models(stack: Live, first: Deployed) 
 
 
 @pytest.mark.usefixtures("paused")
-def test_a_version_is_promoted_and_rolled_back(stack: Live, first: Deployed, second: Deployed) -> None:
+def test_a_version_is_promoted_and_rolled_back_and_no_request_fails(
+    stack: Live, load: Load, first: Deployed, second: Deployed
+) -> None:
+    """By deploy.yml and by rollback.yml, which needs no name."""
     version, _ = served(stack, second.id)
     promoted = json.loads(slipway(stack, "promote", f"{models.MODEL}/{version}", "--json").stdout)
     assert promoted["deployment"] == second.id, "making the same deployment again is making no other"
     assert (promoted["rollout"]["outcome"], promoted["rollout"]["previous"]) == ("done", first.id)
-    assert status(stack)["deployment"] == second.id
+    assert stack.serving() == [second.id, second.id]
+    assert stack.store.pointer() == status(stack)["deployment"] == second.id
+    until(lambda: load.deployments == {first.id, second.id}, "the load has met it")
 
     different = slipway(stack, "diff", "previous", "current", "--json", check=False)
     assert different.returncode == 1
     assert {"model"} <= {change["what"] for change in json.loads(different.stdout)}
 
     slipway(stack, "rollback", "--reason", "the test is over")
-    assert status(stack)["deployment"] == first.id
+    assert stack.serving() == [first.id, first.id]
+    assert stack.store.pointer() == status(stack)["deployment"] == first.id
+    assert load.failures == [], load
     newest, before, *_ = json.loads(slipway(stack, "history", "--json").stdout)
     assert (newest["kind"], newest["deployment"], newest["reason"]) == ("rollback", first.id, "the test is over")
     assert (before["kind"], before["deployment"]) == ("deploy", second.id)

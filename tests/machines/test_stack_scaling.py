@@ -27,8 +27,8 @@ def policy(stack: Live) -> Iterator[None]:
     """A fleet of one to three nodes that follows its load; afterwards as it was."""
     file = stack.checkout / f"Pulumi.{STACK}.yaml"
     kept = file.read_text()
-    for name, value in {"autoscaling": "true", "requestsPerMinute": str(PER_MINUTE), "maximum": str(MOST)}.items():
-        stack.pulumi("config", "set", "--stack", STACK, "--path", f"slipway:fleet.{name}", value)
+    values = {"autoscaling": "true", "requestsPerMinute": str(PER_MINUTE), "maximum": str(MOST)}
+    stack.configure({f"fleet.{name}": value for name, value in values.items()})
     stack.up()
     yield
     file.write_text(kept)

@@ -1,11 +1,8 @@
 """An alias that moves in MLflow, by the ordinary client, and what the watcher makes of it under load."""
 
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mlflow
 import pytest
 from mlflow import MlflowClient
 
@@ -22,22 +19,6 @@ if TYPE_CHECKING:
 ALIAS = "champion"
 UNIT = "slipway-watcher.service"
 SECONDS = 300
-
-BROKEN = """
-import os
-from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
-
-class Broken(PythonModel):
-    def load_context(self, context):
-        if "SLIPWAY_TRAINING" not in os.environ:
-            raise RuntimeError("its weights are damaged")
-
-    def predict(self, context, model_input, params=None):
-        return [0.0] * len(model_input)
-
-set_model(Broken())
-"""
 
 
 class Right(Mapping[str, float]):
@@ -135,72 +116,40 @@ def test_an_alias_that_moves_reaches_every_node_and_no_request_fails(
     assert load.failures == [], load
 
 
-def test_a_model_that_does_not_load_is_refused_with_the_reason_and_no_node_is_touched(
-    stack: Live, client: MlflowClient, load: Load, another: str, example: "Trained", tmp_path: Path
+def test_a_second_model_joins_by_its_alias_alone(
+    stack: Live, client: MlflowClient, load: Load, another: str, iris: str
 ) -> None:
-    before, histories = stack.store.pointer(), [stack.activation(node)["history"] for node in stack.nodes("serving")]
-    broken = register_broken(example, tmp_path)
-    client.set_registered_model_alias(MODEL, ALIAS, broken)
-    tags = until_status(stack, client, broken, "refused")
-    assert "its weights are damaged" in tags["slipway.reason"]
-    assert stack.store.pointer() == before
-    assert [stack.activation(node)["history"] for node in stack.nodes("serving")] == histories
+    client.set_registered_model_alias(models.IRIS, ALIAS, iris)
+    until_status(stack, client, iris, "deployed", models.IRIS)
+    until_unmixed(stack, **{MODEL: another, models.IRIS: iris})
     assert load.failures == [], load
-    client.set_registered_model_alias(MODEL, ALIAS, another)
 
 
-def test_a_second_model_joins_by_its_alias_and_is_retired_with_it(
-    stack: Live, client: MlflowClient, load: Load, example: "Trained", forest: Any, another: str
+def kill_in_mid_rollout(stack: Live, whom: str) -> None:
+    """`main` is the watcher alone, whose rollout goes on; `all` is the rollout too, that another takes up."""
+    until(lambda: playbook_runs(stack), lambda: journal(stack))
+    stack.shell(stack.nodes("tracking")[0], "systemctl", "kill", f"--kill-whom={whom}", "--signal=KILL", UNIT)
+
+
+def test_it_is_retired_with_its_alias_also_when_the_watcher_is_killed_in_mid_rollout(
+    stack: Live, client: MlflowClient, load: Load, another: str, iris: str
 ) -> None:
-    version = models.register(forest, example, "second")
-    client.set_registered_model_alias("second", ALIAS, version)
-    until_status(stack, client, version, "deployed", "second")
-    until_unmixed(stack, **{MODEL: another, "second": version})
-    client.delete_registered_model_alias("second", ALIAS)
-    until_status(stack, client, version, "retired", "second")
+    client.delete_registered_model_alias(models.IRIS, ALIAS)
+    kill_in_mid_rollout(stack, "main")
+    until_status(stack, client, iris, "retired", models.IRIS)
     until_unmixed(stack, **{MODEL: another})
     assert load.failures == [], load
 
 
-@pytest.mark.parametrize("whom", ["main", "all"])
-def test_a_watcher_that_is_killed_in_mid_rollout_leaves_no_mixed_fleet(
-    stack: Live, client: MlflowClient, load: Load, champion: str, another: str, whom: str
+def test_a_watcher_that_is_killed_with_its_rollout_takes_it_up_again_and_all_ends_as_it_began(
+    stack: Live, client: MlflowClient, load: Load, first: Deployed, champion: str
 ) -> None:
-    """`main` is the watcher alone, whose rollout goes on; `all` is the rollout too, that another takes up."""
-    wanted = another if client.get_model_version_by_alias(MODEL, ALIAS).version == champion else champion
-    client.set_registered_model_alias(MODEL, ALIAS, wanted)
-    until(lambda: playbook_runs(stack), lambda: journal(stack))
-    stack.shell(stack.nodes("tracking")[0], "systemctl", "kill", f"--kill-whom={whom}", "--signal=KILL", UNIT)
-    until_status(stack, client, wanted, "deployed")
-    until_unmixed(stack, **{MODEL: wanted})
-    assert load.failures == [], load
-
-
-def test_it_ends_as_it_began(stack: Live, client: MlflowClient, load: Load, first: Deployed, champion: str) -> None:
     client.set_registered_model_alias(MODEL, ALIAS, champion)
-    until_unmixed(stack, **{MODEL: champion})
+    kill_in_mid_rollout(stack, "all")
     until_status(stack, client, champion, "deployed")
+    until_unmixed(stack, **{MODEL: champion})
     assert stack.store.pointer() == first.id, "the same release and models are the same deployment"
     assert load.failures == [], load
-
-
-def register_broken(example: "Trained", folder: Path) -> str:
-    """A model that works where it is logged and loads nowhere else."""
-    script = folder / "broken.py"
-    script.write_text(BROKEN)
-    os.environ["SLIPWAY_TRAINING"] = "1"
-    try:
-        with mlflow.start_run(run_name="broken"):
-            info = mlflow.pyfunc.log_model(
-                name=MODEL,
-                python_model=str(script),
-                input_example=example.rows.head(2),
-                registered_model_name=MODEL,
-                pip_requirements=[],
-            )
-    finally:
-        del os.environ["SLIPWAY_TRAINING"]
-    return str(info.registered_model_version)
 
 
 def test_the_watcher_has_no_rights_of_its_own(stack: Live) -> None:

@@ -24,6 +24,12 @@ def blocks(file: Path, language: str = "sh") -> list[str]:
     return [text for kind, text in FENCE.findall(file.read_text()) if kind == language]
 
 
+def block(file: Path, word: str, language: str = "sh") -> str:
+    """The one block of a language that has the word in it."""
+    (found,) = (text for text in blocks(file, language) if word in text)
+    return found
+
+
 def inline(file: Path) -> list[str]:
     """What stands in backticks, outside of blocks."""
     return INLINE.findall(FENCE.sub("", file.read_text()))

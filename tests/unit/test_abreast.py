@@ -74,7 +74,7 @@ def test_what_is_shown_names_what_failed_and_keeps_the_order_of_the_tiers(capfd:
     made = [
         checks.Check("ruff", ("sh", "-c", "echo a fault; exit 1")),
         checks.Check("tests/unit", ("sh", "-c", "echo 3 passed")),
-        checks.Check("tests/machines", ("sh", "-c", "echo 2 passed"), root=True),
+        checks.Check("tests/machines", ("sh", "-c", "echo 2 passed"), root=True, alone=True),
     ]
     outcomes = checks.perform(made, HERE, 2)
     assert [(each.name, each.verdict) for each in outcomes] == [
@@ -87,16 +87,11 @@ def test_what_is_shown_names_what_failed_and_keeps_the_order_of_the_tiers(capfd:
     assert "--- tests/unit: ok after 0 s\n3 passed\n" in shown
 
 
-def test_linters_begin_first_and_what_needs_the_machine_for_itself_comes_last() -> None:
+def test_what_takes_longest_begins_first_and_what_needs_the_machine_for_itself_comes_last() -> None:
     made = sorted(checks.chosen([], CHECKOUT), key=checks.turn)
-    assert [check.name for check in made if check.name.startswith("tests/")] == [
-        "tests/unit",
-        "tests/program",
-        "tests/moto",
-        "tests/machines",
-        "tests/machines stack",
-    ]
-    assert made[0].name == "ruff"
+    names, alone = [check.name for check in made], ["tests/unit app", "tests/machines", "tests/machines stack"]
+    assert [check.name for check in made if check.alone] == names[-len(alone) :] == alone
+    assert names[:3] == ["tests/unit", "tests/moto", "ruff"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
