@@ -23,8 +23,8 @@ from toolchain.setup import CHECKOUT
 
 MACHINES = "machines"
 TIERS = ("unit", "program", "moto", MACHINES)
-SCRIPT_FOLDERS = (".ci", "cloud-init", "localcloud", "playbooks", "ops")
-YAML_FILES = ("cloud-init", "contract", "playbooks", "Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
+SCRIPT_FOLDERS = (".ci", "cloud-init", "compose", "localcloud", "playbooks", "ops")
+YAML_FILES = ("cloud-init", "compose.yaml", "contract", "playbooks", "Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
 PLAYBOOKS = ("site.yml", "deploy.yml", "rollback.yml", "trial.yml")
 NO_TESTS_COLLECTED = 5
 SAY_SECONDS = 60
