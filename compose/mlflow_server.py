@@ -1,10 +1,12 @@
 """What the MLflow container starts: `python3 -m compose.mlflow_server`. As the tracking node does it.
 
 Role and database are made with the database's own user, the schema of an older MLflow is brought up to date, and then
-this process becomes MLflow's server. Passwords reach it by files and its environment, never by argv.
+MLflow's server runs until the engine ends it. Passwords reach it by files and its environment, never by argv.
 """
 
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,7 +66,15 @@ def main() -> None:
         passfile = str(files.passfile(PRIVATE))
         if database.has_schema(server, passfile):
             run([sys.executable, "-m", "mlflow", "db", "upgrade", server.url(passfile)])
-    os.execve(sys.executable, argv(), {**os.environ, **environment(server, secret)})  # noqa: S606
+    sys.exit(serve({**os.environ, **environment(server, secret)}))
+
+
+def serve(env: dict[str, str]) -> int:
+    """MLflow's exit status. It has processes of its own, and process 1 gets no signal that it has no handler for."""
+    process = subprocess.Popen(argv(), env=env, start_new_session=True)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.killpg(process.pid, signal.SIGTERM))
+    return process.wait()
 
 
 if __name__ == "__main__":

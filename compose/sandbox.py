@@ -5,8 +5,10 @@ deployment cannot tell the two apart.
 """
 
 import os
+import signal
 import socket
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +17,7 @@ PROGRAM = "/usr/local/lib/slipway/slipway-sandbox"
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # process 1 has no default
     with suppress(FileNotFoundError):
         SOCKET.unlink()
     with socket.socket(socket.AF_UNIX) as listening:
