@@ -129,9 +129,7 @@ def require_memory(file: Path = MEMORY) -> None:
     found = dict(line.split(":", 1) for line in file.read_text().splitlines())
     free = int(found["MemAvailable"].split()[0]) >> 10
     if free < NEEDED_MIB:
-        sys.exit(
-            f"slipway: this host has {free} MiB of memory free, a server needs {NEEDED_MIB}: free some, or scale in"
-        )
+        sys.exit(f"server: this host has {free} MiB of memory free, {NEEDED_MIB} are needed: free some, or scale in")
 
 
 def ending(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
