@@ -27,7 +27,7 @@ def main() -> None:
         while True:
             connection, _ = listening.accept()
             with connection:
-                subprocess.Popen([PROGRAM], stdin=connection, stdout=connection)
+                subprocess.Popen([PROGRAM], stdin=connection.fileno(), stdout=connection.fileno())
             _reap()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compose import prepare
+from compose import prepare, secrets
 from ops import canonical
 from ops.errors import UserError
 from ops.release import Release
@@ -18,8 +18,8 @@ def test_secrets_are_made_once_in_a_folder_that_is_its_owners_alone(tmp_path: Pa
     folder = tmp_path / "secrets"
     prepare.make_secrets(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert set(before) == {*prepare.NAMES, *prepare.TLS}
-    assert all(len(before[name]) >= 32 for name in prepare.NAMES)
+    assert set(before) == {*secrets.NAMES, *prepare.TLS}
+    assert all(len(before[name]) >= 32 for name in secrets.NAMES)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     prepare.make_secrets(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -133,7 +133,12 @@ def test_what_ended_by_itself_is_started_again_and_what_was_stopped_is_not(
 
 def test_the_front_starts_once_and_only_when_something_serves(node: Node) -> None:
     started: list[Any] = []
-    slots = Processes(node, lambda: started.append(1) or SimpleNamespace(pid=0))  # type: ignore[arg-type,func-returns-value]
+
+    def front() -> Any:
+        started.append(1)
+        return SimpleNamespace(pid=0)
+
+    slots = Processes(node, front)
     slots.link("previous.sock", "a")
     assert started == []
     slots.link("current.sock", "a")
