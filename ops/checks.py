@@ -24,7 +24,8 @@ from toolchain.setup import CHECKOUT
 MACHINES = "machines"
 TIERS = ("unit", "program", "moto", MACHINES)
 SCRIPT_FOLDERS = (".ci", "cloud-init", "compose", "localcloud", "playbooks", "ops")
-YAML_FILES = ("cloud-init", "compose.yaml", "contract", "playbooks", "Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
+PULUMI_FILES = ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.prod.yaml")
+YAML_FILES = ("cloud-init", "compose.yaml", "contract", "playbooks", *PULUMI_FILES)
 PLAYBOOKS = ("site.yml", "deploy.yml", "rollback.yml", "trial.yml")
 NO_TESTS_COLLECTED = 5
 SAY_SECONDS = 60
