@@ -16,7 +16,7 @@ from pathlib import Path
 
 from localcloud import recipe
 from localcloud.cgroup import Cgroup
-from localcloud.image import Image, Progress
+from localcloud.image import ENTER, Image, Progress
 from localcloud.process import Process, spawn
 from ops import cache
 from ops.lock import exclusive
@@ -33,6 +33,12 @@ START = """
 ip link set lo up
 exec tini -g -- dockerd "$@"
 """
+# The engine's root must be that of its mount namespace, or whoever later enters a container's namespace, as its health
+# checks do, would find itself in the root that the namespace began with: this host's.
+ENTER_AS_ROOT = ENTER.replace(
+    'exec chroot "$root" "$@"',
+    'cd "$root"; mkdir -p host; pivot_root . host; cd /; umount --lazy /host; exec "$@"',
+)
 
 
 class EngineImage(Image):
@@ -73,6 +79,8 @@ class Engine:
         options = [f"--data-root={DATA}", f"--host=unix://{SOCKET}", f"--cgroup-parent=/{GROUP}/containers"]
         options += ["--storage-driver=overlay2", "--log-level=warn"]
         inside = self.image.command(["/bin/sh", "-ec", START, "engine", *options], binds)
+        assert ENTER_AS_ROOT != ENTER
+        inside = [ENTER_AS_ROOT if word == ENTER else word for word in inside]
         spaces = ["unshare", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child", "--"]
         self._process = spawn([*spaces, *inside], log=self.log, cgroup=self.cgroup)
         until(self._answers, lambda: f"the engine does not start:\n{self.log.read_text()[-2000:]}", START_SECONDS)
