@@ -5,7 +5,7 @@ PYTHON ?= python3
 SLIPWAY := $(PYTHON) -m ops.quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint bench bench-up gameday release status url mlflow-url clean
+.PHONY: help up down test lint bench bench-up gameday release compose status url mlflow-url clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ gameday: ## break things under load on a stack of its own, and print what it cos
 
 release: ## build the releases and the first deployment that the stack uploads
 	@$(SLIPWAY) release
+
+compose: ## lay out what `docker-compose up --build` takes from this checkout: releases, files, secrets
+	@$(SLIPWAY) compose
 
 status: ## what runs in the local cloud
 	@$(SLIPWAY) status

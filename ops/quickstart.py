@@ -87,6 +87,12 @@ def release() -> int:
     return in_venv(["ops.release"], root=True)
 
 
+def compose() -> int:
+    needs_root("make compose")
+    setup.setup(Steps())
+    return in_venv(["compose.prepare"], root=True)
+
+
 def show(module: Sequence[str]) -> int:
     """The verbs that only look: they set nothing up."""
     if not (SLIPWAY / "env").exists() or not VENV_PYTHON.exists():
@@ -160,6 +166,7 @@ WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {
 PLAIN: dict[str, Callable[[], int]] = {
     "lint": lint,
     "release": release,
+    "compose": compose,
     "status": lambda: show(["localcloud", "status"]),
     "url": lambda: show(["ops.address", "url"]),
     "mlflow-url": lambda: show(["ops.address", "mlflow_url"]),

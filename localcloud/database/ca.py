@@ -29,14 +29,19 @@ def ca_path(state: State) -> Path:
 
 
 def _make(certificate: Path, key: Path) -> None:
-    name = _name("Slipway local cloud")
+    made, private = _authority("Slipway local cloud")
+    write_secret(key, _private_pem(private))
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+
+def _authority(common_name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    name = _name(common_name)
     private = ec.generate_private_key(ec.SECP256R1())
     authority = x509.BasicConstraints(ca=True, path_length=0)
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     builder = _builder(name, name, private.public_key())
     builder = builder.add_extension(authority, critical=True).add_extension(usage, critical=True)
-    write_secret(key, _private_pem(private))
-    certificate.write_bytes(builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    return builder.sign(private, hashes.SHA256()), private
 
 
 def issue(state: State, host: str) -> tuple[bytes, bytes]:
@@ -44,6 +49,16 @@ def issue(state: State, host: str) -> tuple[bytes, bytes]:
     authority = x509.load_pem_x509_certificate(ca_path(state).read_bytes())
     signer = serialization.load_pem_private_key((state.folder / "ca.key").read_bytes(), None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    return _issued(authority, signer, host)
+
+
+def self_contained(host: str) -> tuple[bytes, bytes, bytes]:
+    """An authority whose key is thrown away, and the one server certificate that it signed with its key, as PEM."""
+    authority, signer = _authority(f"Slipway {host}")
+    return authority.public_bytes(serialization.Encoding.PEM), *_issued(authority, signer, host)
+
+
+def _issued(authority: x509.Certificate, signer: ec.EllipticCurvePrivateKey, host: str) -> tuple[bytes, bytes]:
     private = ec.generate_private_key(ec.SECP256R1())
     builder = _builder(_name(host[:64]), authority.subject, private.public_key())
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)

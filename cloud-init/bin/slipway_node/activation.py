@@ -8,7 +8,7 @@ import subprocess
 import time
 from dataclasses import replace
 
-from slipway_node import fetch, gate, links, prune, slots, state
+from slipway_node import fetch, gate, links, prune, state
 from slipway_node.cloud import Cloud, UnreachableError
 from slipway_node.fetch import Manifest
 from slipway_node.node import OTHER_SLOT, ActivationError, Node, log
@@ -128,7 +128,7 @@ class Activation:
             return self.confirm()
         renewed = Placed(placed.deployment, placed.slot, time.time() + provisional_seconds)
         self.save(replace(now, provisional=renewed))
-        slots.settle_later(True)
+        self.slots.settle_later(True)
         log("already", deployment=placed.deployment, provisional_seconds=provisional_seconds)
         return None
 
@@ -155,7 +155,7 @@ class Activation:
         deadline = time.time() + (UNFINISHED_SECONDS if provisional_seconds is None else provisional_seconds)
         now = replace(now, provisional=Placed(manifest.id, slot, deadline), trial=None)
         self.save(now)
-        slots.settle_later(True)
+        self.slots.settle_later(True)
         if now.confirmed:
             self.slots.link(PREVIOUS, now.confirmed.slot)
         self.slots.link(CURRENT, slot)
@@ -185,7 +185,7 @@ class Activation:
 
     def _tidy(self, now: State) -> None:
         """What no verb needs any more: the timer, the fallback, the idle slot and old files. Safe to repeat."""
-        slots.settle_later(False)
+        self.slots.settle_later(False)
         links.take(self.node)
         idle = OTHER_SLOT[now.confirmed.slot] if now.confirmed else None
         self.slots.unlink(PREVIOUS)

@@ -68,6 +68,9 @@ class Slots:
         output = systemctl("show", f"--property={','.join(properties)}", self._node.unit(slot))
         return dict(line.split("=", 1) for line in output.splitlines())
 
+    def settle_later(self, wanted: bool) -> None:
+        settle_later(wanted)
+
     def failed(self, slot: str) -> str | None:
         """Why a slot that was started will not come up, None while it still may."""
         state = self.show(slot)
