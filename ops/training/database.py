@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from ops.errors import UserError
 from ops.training.address import shown
 
-TYPES = {float: "double precision", int: "bigint", str: "text", bool: "boolean"}
+TYPES: Mapping[type, str] = {float: "double precision", int: "bigint", str: "text", bool: "boolean"}
 CONNECT_SECONDS = 10
 READ_SECONDS = 300
 

@@ -5,7 +5,6 @@ other is named in the pipeline's `TRUSTED`, so that nobody trusts one by acciden
 """
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +35,6 @@ def log(pipeline: Pipeline, book: Book, model: Any, features: pandas.DataFrame) 
         "pip_requirements": [*requirements(), *pipeline.packages],
     }
     _parameters(book, model)
-    os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # a checkout's own lock is no part of a model
     with mlflow.start_run(run_id=book.id):
         if pipeline.logs_itself:
             info = pipeline.log(model, about)

@@ -99,7 +99,8 @@ class Constants:
         self._found = {name: node for each in tree.body for name, node in _assigned(each)}
 
     def text(self, name: str) -> str | None:
-        return self._value(name, (str,), "a text")
+        value: str | None = self._value(name, (str,), "a text")
+        return value
 
     def model(self) -> str | None:
         value = self.text("MODEL")

@@ -2,8 +2,9 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 
 import mlflow
@@ -26,6 +27,11 @@ DOES: Mapping[str, Callable[[Training], str]] = {
     "follow": follow.follow,
 }
 assert tuple(DOES) == WORK
+QUIET = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_UV_AUTO_DETECT": "false",  # a checkout's own lock is no part of a model
+}
 FAILURE, UNCHANGED, PROMOTED = "failed", "unchanged", "promoted"
 
 
@@ -53,7 +59,7 @@ class Report:
 def opened(name: str, run: str, data: str | None, say: Callable[[str], None] = lambda _: None) -> Training:
     """Raises `UserError` for a pipeline that is not there or cannot be loaded."""
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # what it warns of, the gate checks
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    os.environ |= QUIET
     pipeline = Pipeline.of(find(name))
     return Training(pipeline, Book.open(name, run), data, say)
 
@@ -65,7 +71,8 @@ def perform(step: str, training: Training) -> str:
         return known
     try:
         try:
-            said = DOES[step](training)
+            with redirect_stdout(sys.stderr):  # the result is ours alone: MLflow and pipelines print, too
+                said = DOES[step](training)
         except MlflowException as error:
             raise UserError(f"MLflow: {first_line(error)}", "run the step again when it is well") from error
         book.done(step, said)

@@ -5,7 +5,7 @@ that was trained on an earlier state of the table has not seen the rows that it 
 side, too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ops.training import address
 
 LEAST_ROWS = 20
 BUCKETS = 10_000
-KINDS = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+KINDS: Mapping[type, str] = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
 TRUTHS = {"true": True, "false": False, "t": True, "f": False, "1": True, "0": False}
 SHOWN = 3
 
@@ -117,7 +117,12 @@ def _truths(column: pandas.Series) -> tuple[pandas.Series, Any]:
     return pandas.Series([bool(value) for value in found], name=column.name), numpy.array([v is None for v in found])
 
 
-_CASTS = {float: _numbers, int: _whole, str: _texts, bool: _truths}
+_CASTS: Mapping[type, Callable[[pandas.Series], tuple[pandas.Series, Any]]] = {
+    float: _numbers,
+    int: _whole,
+    str: _texts,
+    bool: _truths,
+}
 
 
 def _count(wrong: int, of: int) -> str:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG
+from airflow.sdk import DAG, chain
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.append(str(ROOT))
 
 from ops.training import outline  # noqa: E402
 from ops.training.order import NOTIFY, PYTHON, WORK  # noqa: E402
@@ -49,15 +49,11 @@ def dag(found: outline.Outline) -> DAG:
         description=found.summary,
         tags=TAGS,
     ) as made:
-        before = None
-        for step in WORK:
-            work = task(step, found.name)
-            if before is not None:
-                before >> work
-            before = work
+        work = [task(step, found.name) for step in WORK]
+        told = task(NOTIFY, found.name, trigger_rule="all_done")
         ended = EmptyOperator(task_id="ended", retries=0)
-        before >> task(NOTIFY, found.name, trigger_rule="all_done") >> ended
-        before >> ended
+        chain(*work, told, ended)
+        chain(work[-1], ended)
     return made
 
 

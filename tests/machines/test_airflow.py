@@ -25,7 +25,7 @@ except ImportError:
 bag = DagBag(sys.argv[1], include_examples=False)
 dags = {
     name: {
-        "schedule": dag.timetable.summary,
+        "schedule": dag.schedule,
         "retries": {task.task_id: task.retries for task in dag.tasks},
         "after": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
         "rules": {task.task_id: str(task.trigger_rule) for task in dag.tasks},

@@ -114,9 +114,9 @@ def test_a_version_is_promoted_and_rolled_back_and_a_chat_is_told(
         f"deploy of deployment {second.id} is done",
         f"rollback of deployment {first.id} is done",
     ]
-    assert all(
-        f"diabetes {served(stack, first.id)[0]}" in text or f"→ {served(stack, first.id)[0]}" in text for text in texts
-    )
+    there, back = served(stack, second.id)[0], served(stack, first.id)[0]
+    assert any(f"{models.MODEL} {back} → {there}" in text for text in texts)
+    assert any(f"{models.MODEL} {there} → {back}" in text and "the test is over" in text for text in texts)
 
 
 def test_what_cannot_be_promoted_is_one_line_and_changes_nothing(stack: Live, first: Deployed) -> None:

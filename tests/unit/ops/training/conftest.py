@@ -55,6 +55,9 @@ def mlflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client(mlflow_folder: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     """Artifacts go below the folder at hand, which is the store's. MLflow's own memory of others is put aside."""
     monkeypatch.chdir(mlflow_folder)
+    for name in runner.QUIET:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)  # so that what a training sets is forgotten with the test
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow_folder}/store.db")
     monkeypatch.setattr(mlflow.tracking._tracking_service.utils, "_tracking_uri", None)
     monkeypatch.setattr(mlflow.tracking._model_registry.utils, "_registry_uri", None)
