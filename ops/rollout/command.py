@@ -73,11 +73,11 @@ def begin(
 
 @main.command("judge")
 def judge_() -> None:
-    """Reads {"candidates": [window], "others": [window]} and says whether the candidate may stay."""
+    """Reads {"deployment", "candidates": [window], "others": [window]} and says whether the candidate may stay."""
     with reported("slipway rollout"):
         given = json.load(sys.stdin)
         candidates, others = ([Window.read(each) for each in given[side]] for side in ("candidates", "others"))
-        found = judge(candidates, others, settings.current())
+        found = judge(given["deployment"], candidates, others, settings.current())
         if found.verdict is Verdict.BAD:
             raise UserError("; ".join(found.reasons))
         _print({"verdict": found.verdict, "reasons": found.reasons})

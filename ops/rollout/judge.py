@@ -57,8 +57,10 @@ class Judgement:
     reasons: list[str]
 
 
-def judge(candidates: Sequence[Window], others: Sequence[Window], bounds: Delivery) -> Judgement:
+def judge(deployment: str, candidates: Sequence[Window], others: Sequence[Window], bounds: Delivery) -> Judgement:
     """`others` may be empty, when every node has the candidate: then the bounds hold by themselves."""
+    if reasons := list(_elsewhere(deployment, candidates)):
+        return Judgement(Verdict.BAD, reasons)
     ours, theirs = merged(candidates), merged(others)
     if reasons := [*_crashes(ours, theirs), *_failures(ours, theirs, bounds), *_slowness(ours, theirs, bounds)]:
         return Judgement(Verdict.BAD, reasons)
@@ -99,6 +101,13 @@ def quantile(window: Window, share: float) -> float | None:
             return low + (bound - low) * (rank - below) / (reached - below) if reached > below else bound
         low, below = bound, reached
     return low
+
+
+def _elsewhere(deployment: str, candidates: Sequence[Window]) -> Iterator[str]:
+    """A node that waited for its controller past the deadline has gone back to what the pointer says."""
+    for window in candidates:
+        if window.deployment != deployment:
+            yield f"a node that had moved to it serves {window.deployment} again: it has gone back by itself"
 
 
 def _crashes(ours: Window, theirs: Window) -> Iterator[str]:

@@ -197,7 +197,7 @@ class Day:
         """The deployment that each serving node serves."""
         return {node.id: self.live.activation(node)["serving"] for node in self.live.nodes("serving")}
 
-    def settled(self, seconds: float = SETTLE_SECONDS) -> str:
+    def agreed(self, seconds: float = SETTLE_SECONDS) -> str:
         """The deployment that every node serves, once it is one, the pointer's, and nothing is provisional."""
 
         def one() -> str:
@@ -206,7 +206,11 @@ class Day:
             whole = all(node["serving"] == node["confirmed"] == wanted for node in nodes)
             return wanted if nodes and whole else ""
 
-        found = until(one, f"every node serves the pointer's deployment: {self.served()}", seconds)
+        return until(one, f"every node serves the pointer's deployment: {self.served()}", seconds)
+
+    def settled(self) -> str:
+        """The deployment that the fleet has agreed on, with every node in service and no rollout under way."""
+        found = self.agreed()
         self.live.until_whole("serving")
         self.live.until_idle()
         return found

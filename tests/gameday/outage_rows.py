@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from tests.gameday.day import Day
-from tests.gameday.fleet import kill_a_worker, reboot_through_standby
+from tests.gameday.fleet import BOOT_SECONDS, kill_a_worker, reboot_through_standby
 from tests.gameday.rows import row
+from tests.waiting import until
+
+CANNOT_REACH = ("sh", "-c", "journalctl --unit mlflow | grep --max-count=1 'cannot be reached'")
 
 
 def ride_out(day: Day, *services: str) -> None:
@@ -34,6 +37,21 @@ def tracking_down(day: Day) -> None:
     """MLflow is down: its node is killed, and comes back."""
     day.live.kill(day.live.nodes("tracking")[0])
     kill_a_worker(day)
+    day.live.until_whole("tracking")
+
+
+@row()
+def tracking_boots_without_its_database(day: Day) -> None:
+    """The database is down when MLflow's node is replaced: it says so, and is up with the database."""
+    before = {node.id for node in day.live.nodes("tracking")}
+    with down(day, "database"):
+        day.live.kill(day.live.nodes("tracking")[0])
+
+        def says_so() -> bool:
+            after = [node for node in day.live.nodes("tracking") if node.id not in before]
+            return any(day.live.shell(node, *CANNOT_REACH, check=False).ok for node in after)
+
+        until(says_so, "the new node says that it cannot reach the database", BOOT_SECONDS)
     day.live.until_whole("tracking")
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import boto3
+
+from contract import S3
 from tests.gameday.day import MODEL, Day
 from tests.gameday.rows import row
 
 NGINX = "cloud-init/files/etc/nginx/slipway/model-server.conf.j2"
-
-
 ANOTHER_PACKAGE = "threadpoolctl==3.6.0"  # not the one of the lock
 
 
@@ -64,6 +65,29 @@ def release_that_does_not_start(day: Day) -> None:
     assert not refused.ok
     assert "does not start" in refused.stdout + refused.stderr
     assert day.settled() == before
+
+
+@row()
+def model_with_other_files(day: Day) -> None:
+    """A model whose files in the bucket are not those that the deployment names."""
+    before, wanted = day.pointer, day.made(day.good(38))
+    digest = day.live.store.manifest(wanted)["models"][0]["digest"]
+    with overwritten(day.live.store.bucket, f"{S3.models}{digest}.tar"):
+        refused = day.playbook("deploy.yml", "-e", f"deployment={wanted}", check=False)
+        assert not refused.ok
+        assert f"{digest}.tar: what came has the digest" in refused.stdout + refused.stderr
+    assert day.settled() == before
+
+
+@contextmanager
+def overwritten(bucket: str, key: str) -> Iterator[None]:
+    client = boto3.client("s3")
+    right = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    client.put_object(Bucket=bucket, Key=key, Body=b"not " + right)
+    try:
+        yield
+    finally:
+        client.put_object(Bucket=bucket, Key=key, Body=right)
 
 
 @row()

@@ -291,18 +291,19 @@ def test_a_share_is_its_share_and_costs_no_request_even_when_the_candidate_dies(
     load = rig.load(stage.body, connections=2)
     done = rig.activate("share", stage.better, "25")
     assert done.returncode == EXIT.ok, done.stderr
-    once = answered_by(rig, stage.body, 40)
-    assert once == answered_by(rig, stage.body, 40), "the same key, the same deployment"
+    once = answered_by(rig, stage.body, 200)
+    assert once[:40] == answered_by(rig, stage.body, 40), "the same key, the same deployment"
+    assert 0.15 < once.count(stage.better) / len(once) < 0.35, "the share, of keys: the load has none, and runs longer"
     assert set(once) == {stage.good, stage.better}
     status = rig.status()
     assert (status["serving"], status["trial"]) == (stage.good, {"deployment": stage.better, "percent": 25})
     unit = f"model-server@{'b' if status['slot'] == 'a' else 'a'}"
     rig.until(lambda: rig.inside("systemctl", "kill", "--signal=KILL", unit).returncode == 0, "the candidate is killed")
     again = answered_by(rig, stage.body, 40)
-    assert {name for name, first in zip(again, once, strict=True) if first == stage.good} == {stage.good}
+    assert {name for name, first in zip(again, once[:40], strict=True) if first == stage.good} == {stage.good}
     answers, failures = load.result()
     assert failures == []
-    assert 0.1 < answers[stage.better] / sum(answers.values()) < 0.35
+    assert answers[stage.better] > 0
     assert rig.activate("unshare").returncode == EXIT.ok
     assert set(answered_by(rig, stage.body, 20)) == {stage.good}
     assert rig.activate("unshare").returncode == EXIT.nothing

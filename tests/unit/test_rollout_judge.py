@@ -17,7 +17,7 @@ CANDIDATE = replace(USUAL, deployment="b")
 
 
 def verdict(candidate: Window, *others: Window) -> tuple[Verdict, str]:
-    found = judge([candidate], others, BOUNDS)
+    found = judge("b", [candidate], others, BOUNDS)
     return found.verdict, " ".join(found.reasons)
 
 
@@ -28,6 +28,12 @@ def test_one_that_does_as_the_others_is_good() -> None:
 def test_where_every_node_has_it_the_bounds_hold_alone() -> None:
     assert verdict(CANDIDATE)[0] is Verdict.GOOD
     assert verdict(replace(CANDIDATE, rescued=2))[0] is Verdict.BAD
+
+
+def test_one_that_no_longer_serves_is_not_good_by_what_serves_in_its_place() -> None:
+    found, why = verdict(USUAL, USUAL)
+    assert found is Verdict.BAD
+    assert "serves a again" in why
 
 
 @pytest.mark.parametrize(
@@ -76,7 +82,7 @@ def test_one_that_is_slower_beyond_the_ratio_is_bad() -> None:
 
 def test_slowness_that_nobody_notices_is_allowed() -> None:
     patient = replace(BOUNDS, latency_milliseconds=2000)
-    assert judge([replace(CANDIDATE, buckets=SLOW)], [USUAL], patient).verdict is Verdict.GOOD
+    assert judge("b", [replace(CANDIDATE, buckets=SLOW)], [USUAL], patient).verdict is Verdict.GOOD
 
 
 def test_quantiles_of_few_requests_are_not_compared() -> None:

@@ -8,6 +8,7 @@ import pytest
 from slipway_node import observe
 from slipway_node.activation import Activation
 from slipway_node.observe import Counts, Mark, obvious, parse, tally
+from slipway_node.state import Placed, State
 
 from ops.rollout.judge import Window, judge
 from tests.unit.test_rollout_judge import BOUNDS
@@ -91,7 +92,17 @@ def test_a_window_counts_requests_where_the_slot_counted_both_attempts(monkeypat
     since = Mark("3f2a9c1b7d20", "a", 0.0, "", 0, Counts(requests=7, slot_errors=2))
     window = Window.read(observe.window(cast(Activation, activation), since))
     assert (window.requests, window.rescued, window.slot_errors, window.failed) == (100, 10, 10, 10)
-    assert "it failed 10 of 100 requests" in judge([window], [], BOUNDS).reasons[0]
+    assert "it failed 10 of 100 requests" in judge(window.deployment, [window], [], BOUNDS).reasons[0]
+
+
+def test_a_window_that_the_slot_did_not_serve_to_its_end_names_what_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "counts", lambda *_: Counts())
+    monkeypatch.setattr(observe, "_journal_since", lambda _: [])
+    slots = SimpleNamespace(show=lambda _: {"NRestarts": "0"})
+    now = State(confirmed=Placed("805a96dce6e0", "b"))
+    activation = SimpleNamespace(node=None, slots=slots, load=lambda: now)
+    since = Mark("3f2a9c1b7d20", "a", 0.0, "", 0, Counts())
+    assert observe.observe(cast(Activation, activation), since, 0, 20)["deployment"] == "805a96dce6e0"
 
 
 def test_half_of_all_requests_failing_is_obvious_and_a_few_are_not() -> None:

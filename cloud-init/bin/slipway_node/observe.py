@@ -83,13 +83,17 @@ def mark(activation: Activation, deployment: str, slot: str) -> Mark:
 
 def observe(activation: Activation, since: Mark, seconds: float, least: int) -> dict[str, Any]:
     """The window from `since` until `seconds` from now, sooner when the slot obviously fails. A slot that was asked
-    less than `least` times replays its examples; and each model's once in any case, which finds one that hangs."""
+    less than `least` times replays its examples; and each model's once in any case, which finds one that hangs. When
+    another deployment serves by then, the window says so."""
     ending = time.monotonic() + seconds
     while time.monotonic() < ending:
         if obvious(seen := window(activation, since)):
             return {**seen, "early": True}
         time.sleep(min(LOOK_SECONDS, max(0.0, ending - time.monotonic())))
     seen = window(activation, since)
+    serving = activation.load().serving
+    if serving is None or serving.deployment != since.deployment:
+        return {**seen, "deployment": serving.deployment if serving else ""}
     manifest = fetch.read_manifest(activation.node, since.deployment)
     if manifest is None or not manifest.models:
         return seen
