@@ -29,6 +29,7 @@ ORDER = (
     "test_stack_deploy",
     "test_stack_rollout",
     "test_stack_watcher",
+    "test_stack_training",
     "test_stack_pulumi",
     "test_stack_scaling",
     "test_stack_nodes",

@@ -4,14 +4,11 @@ import json
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ops import notify
 from ops.run import Result
-from tests.chat import Chat, chat
 from tests.machines import models
 from tests.machines.live import Live
 from tests.machines.models import Deployed
@@ -77,21 +74,8 @@ def test_the_table_names_nodes_workers_and_models(stack: Live, first: Deployed) 
     assert "\033" not in table, "colours are for terminals"
 
 
-@pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
-    """A chat that hears of what the operator rolls."""
-    with chat() as found:
-        file = tmp_path / "webhook"
-        file.write_text(found.url)
-        monkeypatch.setenv(notify.FILE, str(file))
-        monkeypatch.setenv(notify.PRIVATE, "1")
-        yield found
-
-
 @pytest.mark.usefixtures("paused")
-def test_a_version_is_promoted_and_rolled_back_and_a_chat_is_told(
-    stack: Live, first: Deployed, second: Deployed, told: Chat
-) -> None:
+def test_a_version_is_promoted_and_rolled_back(stack: Live, first: Deployed, second: Deployed) -> None:
     version, _ = served(stack, second.id)
     promoted = json.loads(slipway(stack, "promote", f"{models.MODEL}/{version}", "--json").stdout)
     assert promoted["deployment"] == second.id, "making the same deployment again is making no other"
@@ -107,16 +91,6 @@ def test_a_version_is_promoted_and_rolled_back_and_a_chat_is_told(
     newest, before, *_ = json.loads(slipway(stack, "history", "--json").stdout)
     assert (newest["kind"], newest["deployment"], newest["reason"]) == ("rollback", first.id, "the test is over")
     assert (before["kind"], before["deployment"]) == ("deploy", second.id)
-
-    until(lambda: len(told.told) == 2, lambda: f"both are told: {told.told}", seconds=60)
-    texts = [each["text"] for each in told.told]
-    assert sorted(text.partition("\n")[0] for text in texts) == [
-        f"deploy of deployment {second.id} is done",
-        f"rollback of deployment {first.id} is done",
-    ]
-    there, back = served(stack, second.id)[0], served(stack, first.id)[0]
-    assert any(f"{models.MODEL} {back} → {there}" in text for text in texts)
-    assert any(f"{models.MODEL} {there} → {back}" in text and "the test is over" in text for text in texts)
 
 
 def test_what_cannot_be_promoted_is_one_line_and_changes_nothing(stack: Live, first: Deployed) -> None:
