@@ -41,9 +41,9 @@ class Airflow:
     python: Path
     home: Path
 
-    def run(self, *words: str, check: bool = True, **more: str) -> Result:
-        """One of its commands."""
-        return run([self.python, "-m", "airflow", *words], env=self.environment(more), timeout_seconds=300, check=check)
+    def run(self, *words: str, **more: str) -> Result:
+        """One of its commands, with more variables."""
+        return run([self.python, "-m", "airflow", *words], env=self.environment(more), timeout_seconds=300)
 
     def script(self, text: str, *words: str) -> str:
         return run([self.python, "-c", text, *words], env=self.environment({}), timeout_seconds=300).stdout

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -137,9 +138,10 @@ def test_a_training_table_is_seeded_once_and_read_as_it_was_written(stage: Stage
     stage.query("UPDATE visits SET age = 'NaN' WHERE visits = 3", PASSWORD)
     with pytest.raises(UserError, match="1 of 2 rows has no value in column age: row"):
         found.checked(inside(lambda: training.read(address, "visits", columns)))
-    for table, wanted in (("nowhere", columns), ("visits", {"weight": float})):
+    unknown: dict[str, dict[str, type]] = {"nowhere": columns, "visits": {"weight": float}}
+    for table, wanted in unknown.items():
         with pytest.raises(UserError, match="does not exist") as refused:
-            inside(lambda table=table, wanted=wanted: training.read(address, table, wanted))
+            inside(partial(training.read, address, table, wanted))
         assert "first" not in str(refused.value)
 
 

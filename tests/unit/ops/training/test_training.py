@@ -7,8 +7,9 @@ import mlflow
 import pandas
 import pytest
 
-from ops import golden
+from ops import golden, notify
 from ops.errors import UserError
+from ops.notify import Message
 from ops.training import follow, runner, steps, told
 from ops.training.book import FAILED, Book, NotDoneError
 from ops.training.order import WORK
@@ -248,7 +249,12 @@ def test_an_mlflow_that_does_not_answer_is_one_line(shop: Shop, monkeypatch: pyt
 
 def test_the_end_is_told_once_and_a_new_end_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(told.notify, "send", lambda message: sent.append(message.title) or "chat.example")
+
+    def send(message: Message) -> str:
+        sent.append(message.title)
+        return "chat.example"
+
+    monkeypatch.setattr(notify, "send", send)
     shop.train("one", until="promote")
     assert told.end(shop.open("one")) == "chat.example was told"
     assert shop.client.get_run(shop.open("one").book.id).info.status == "FAILED"
