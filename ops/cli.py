@@ -4,7 +4,7 @@ import click
 
 from ops import maintenance
 from ops.rollout import command as rollout
-from ops.verbs import locks, logs, manual, records, releases, retention, rollouts, status
+from ops.verbs import locks, logs, manual, records, releases, retention, rollouts, status, training
 from ops.verbs.common import examples
 from ops.watcher import command as watcher
 
@@ -40,6 +40,7 @@ for each in (
     manual.hold,
     manual.unhold,
     retention.prune_,
+    training.train,
     maintenance.main,
     rollout.main,
     watcher.main,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from contract import S3
-from ops import metrics
+from ops import metrics, notify
 from ops.errors import UserError
 from ops.rollout import reach, trial, verify
 from ops.rollout.history import History, Kind, Outcome, Record
@@ -79,17 +79,22 @@ def settle(fleet: Fleet, turn: Callable[[], object]) -> list[str]:
 def conclude(at: Store, owner: Owner, outcome: Outcome, why: str, nodes: Sequence[str]) -> Record:
     """Writes what became of it, once, and gives up the lock."""
     record = _record(at, owner, outcome, why, nodes)
-    if History(at).write(record) and outcome in WENT_BACK:
+    wrote = History(at).write(record)
+    if wrote and outcome in WENT_BACK:
         metrics.rollout_returned(at)
     Lock(at).release(owner.rollout)
+    if wrote:
+        notify.rollout_ended(record)
     return record
 
 
 def write_interrupted(at: Store, owner: Owner, why: str) -> None:
     """For a rollout whose owner is gone. Nothing when it has ended in order."""
     committed = " after its commit" if at.pointer() == owner.deployment else ""
-    if History(at).write(_record(at, owner, Outcome.INTERRUPTED, f"{why}{committed}", [])):
+    record = _record(at, owner, Outcome.INTERRUPTED, f"{why}{committed}", [])
+    if History(at).write(record):
         metrics.rollout_returned(at)
+        notify.rollout_ended(record)
 
 
 def _record(at: Store, owner: Owner, outcome: Outcome, why: str, nodes: Sequence[str]) -> Record:

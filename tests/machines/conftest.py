@@ -26,6 +26,7 @@ ORDER = (
     "test_stack_ansible",
     "test_stack_closed",
     "test_stack_mlflow",
+    "test_stack_training",
     "test_stack_cli",
     "test_stack_rollout",
     "test_stack_watcher",

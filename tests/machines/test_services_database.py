@@ -4,12 +4,18 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
+from pandas import DataFrame
 
 from localcloud.database import DatabaseController, ca_path
 from localcloud.image import Image
+from ops.errors import UserError
+from ops.training import database as training
+from ops.training.table import Table
 from tests.machines.services import Lab, lab
 from tests.waiting import eventually
 from tests.worlds import DATABASE, FakeWorld
@@ -116,6 +122,27 @@ def test_an_outage_keeps_the_data(stage: Stage) -> None:
     eventually(lambda: not up(), "the database to be down", stage.turn)
     outage.unlink()
     eventually(up, "the database after the outage", stage.turn)
+
+
+def test_a_training_table_is_seeded_once_and_read_as_it_was_written(stage: Stage) -> None:
+    where = {"hostaddr": str(DATABASE.address), "sslmode": "verify-full", "sslrootcert": str(ca_path(stage.lab.state))}
+    address = f"postgresql://slipway:{quote(PASSWORD)}@{DATABASE.host}:5432/mlflow?{urlencode(where)}"
+    columns: dict[str, type] = {"age": float, "visits": int, "note": str, "target": bool}
+    rows = DataFrame({"age": [0.1, 1e-9], "visits": [3, 2**40], "note": ["a\tb\\N", "ü"], "target": [True, False]})
+    inside = stage.lab.network.inside
+    assert inside(lambda: training.seed(address, "visits", rows, columns)) == 2
+    assert inside(lambda: training.seed(address, "visits", rows, columns)) == 0, "one that has rows stays as it is"
+    found = Table(columns, "target", 0.2)
+    read = inside(lambda: training.read(address, "visits", columns))
+    assert read.to_dict("records") == rows.to_dict("records")
+    stage.query("UPDATE visits SET age = 'NaN' WHERE visits = 3", PASSWORD)
+    with pytest.raises(UserError, match="1 of 2 rows has no value in column age: row"):
+        found.checked(inside(lambda: training.read(address, "visits", columns)))
+    unknown: dict[str, dict[str, type]] = {"nowhere": columns, "visits": {"weight": float}}
+    for table, wanted in unknown.items():
+        with pytest.raises(UserError, match="does not exist") as refused:
+            inside(partial(training.read, address, table, wanted))
+        assert "first" not in str(refused.value)
 
 
 def test_a_deleted_database_leaves_nothing(stage: Stage) -> None:

@@ -89,6 +89,7 @@ def test_what_prints_a_table_prints_json_too(path: tuple[str, ...], command: cli
         ("promote",),
         ("rollback",),
         ("prune",),
+        ("train",),
     }
     has = any(parameter.name == "as_json" for parameter in command.params)
     assert has is (path in tables)

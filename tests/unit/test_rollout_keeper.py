@@ -101,6 +101,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     for module in ("lock", "history", "ending", "begin", "trial"):
         monkeypatch.setattr(f"ops.rollout.{module}.Objects", lambda at: at.bucket)
     monkeypatch.setattr("ops.metrics.rollout_returned", lambda at: None)
+    monkeypatch.setattr("ops.notify.rollout_ended", lambda record: None)
     monkeypatch.setattr(keeper, "FENCE_SECONDS", 0.0)
     monkeypatch.setattr(keeper, "RENEWAL_SECONDS", 0.05)
     return cloud
