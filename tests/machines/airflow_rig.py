@@ -1,6 +1,6 @@
 """Apache Airflow as its own lock has it, installed outside the checkout when it is first wanted, with a home of a test.
 
-It takes 400 MB and a minute or two the first time, so that a second run finds it.
+It takes 220 MB and half a minute the first time; a second run finds it.
 """
 
 import hashlib

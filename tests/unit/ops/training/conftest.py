@@ -47,7 +47,9 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def mlflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mlflow")
-    MlflowClient(f"sqlite:///{folder}/store.db").search_experiments()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)  # where a store is first opened, its artifacts go
+        MlflowClient(f"sqlite:///{folder}/store.db").search_experiments()
     return folder
 
 
