@@ -153,11 +153,16 @@ def test_a_server_has_no_way_out_no_rights_and_nothing_to_write_but_memory(
     assert "Read-only file system" in stack.reads("server", "touch /opt/slipway/x").stderr
     assert "Read-only file system" in stack.reads("server", "touch /srv/slipway/models/x").stderr
     assert stack.reads("server", "grep CapEff /proc/1/status").stdout.split() == ["CapEff:", "0" * 16]
-    routes = stack.reads("server", "cut -f2 /proc/net/route").stdout.split()
-    assert routes[0] == "Destination"
-    assert "00000000" not in routes, "there is no default route"
+    networks = stack.containers("balancer")[0]["NetworkSettings"]["Networks"]
+    assert reaches(stack, "server", networks["slipway_inside"]["IPAddress"]), "the probe itself works"
+    assert not reaches(stack, "server", networks["slipway_outside"]["IPAddress"])
     assert stack.reads("server", "ls /run/secrets").stdout == ""
     assert stack.reads("sandbox", "tail -n +3 /proc/net/dev | cut -d: -f1").stdout.split() == ["lo"]
+
+
+def reaches(stack: Stack, service: str, address: str) -> bool:
+    connect = f"import socket; socket.create_connection(('{address}', 8080), 3)"
+    return stack.compose("exec", "-T", service, "python3", "-c", connect, check=False).ok
 
 
 def test_servers_come_and_go_under_load_without_a_failed_request(
