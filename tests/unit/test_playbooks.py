@@ -271,6 +271,7 @@ def test_a_trial_is_given_its_traffic_everywhere_compared_and_kept(trying: Scene
     assert "observe 5 --trial" in trying.of("n1")
     assert "observe 0 --trial" in trying.of("n2")
     judged = json.loads((trying.folder / "all").read_text())
+    assert judged.pop("deployment") == "aaaaaaaaaaaa"
     assert judged == {"candidates": [SEEN["candidate"]] * 3, "others": [SEEN["serving"]] * 3}
     assert json.loads((trying.folder / "answers").read_text()) == [{"same": 2}] * 3
 
