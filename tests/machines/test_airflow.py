@@ -26,7 +26,7 @@ dags = {
         "schedule": dag.schedule,
         "retries": {task.task_id: task.retries for task in dag.tasks},
         "after": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
-        "rules": {task.task_id: str(task.trigger_rule) for task in dag.tasks},
+        "rules": {task.task_id: task.trigger_rule.value for task in dag.tasks},
         "at_once": dag.max_active_runs,
         "catchup": dag.catchup,
     }
@@ -79,7 +79,7 @@ def test_a_run_of_a_dag_trains_registers_and_moves_the_alias(
     done = airflow.run("dags", "test", "spam", **pipelines)
     client = MlflowClient(pipelines["MLFLOW_TRACKING_URI"])
     version = client.get_model_version_by_alias("spam", "champion")
-    assert version.version == "1", done.stdout
+    assert str(version.version) == "1", done.stdout
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["slipway.training"].startswith("manual__")
