@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compose.volume import BOOTSTRAP, BUCKET, LATEST, pointer_file, replace
+from slipway_node.state import write_whole
+
+from compose.volume import BOOTSTRAP, BUCKET, LATEST, pointer_file
 from ops.errors import UserError
 from ops.store import Store, manifest_key, unknown
 
@@ -70,8 +72,9 @@ class VolumeStore(Store):
         place = pointer_file(self.root, release)
         before = json.loads(place.read_text())["deployment"] if place.exists() else None
         text = json.dumps({"deployment": deployment_id, "previous": before})
-        replace(place, text)
-        replace(self.root / LATEST, text)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(place, text)
+        write_whole(self.root / LATEST, text)
 
     def _place(self, key: str) -> Path:
         return self.root / BUCKET / key

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from compose.memory import MEMORY, available_mib
 from compose.secrets import NAMES
 from contract.node_files import node_files
 from localcloud.database import ca
@@ -23,7 +24,6 @@ from ops.packages import Kind
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = CHECKOUT / ".slipway" / "compose"
-MEMORY = Path("/proc/meminfo")
 NEEDED_MIB = 3072
 """Database, MLflow, one server with both its slots, and a delivery in its sandbox."""
 BESIDE = ("Dockerfile", "packages", "haproxy.cfg", "database")
@@ -46,9 +46,7 @@ def prepare(folder: Path = FOLDER, progress: Progress = lambda _: None) -> None:
 
 
 def require_memory(file: Path = MEMORY) -> None:
-    found = dict(line.split(":", 1) for line in file.read_text().splitlines())
-    free = int(found["MemAvailable"].split()[0]) >> 10
-    if free < NEEDED_MIB:
+    if (free := available_mib(file)) < NEEDED_MIB:
         message = f"this machine has {free} MiB of memory free, the Compose stack needs {NEEDED_MIB}"
         raise UserError(message, "free some, or use a machine with more")
 

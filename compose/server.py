@@ -21,6 +21,7 @@ from slipway_node.activation import Activation
 from slipway_node.node import ActivationError, Node, log
 from slipway_node.state import State
 
+from compose.memory import MEMORY, available_mib
 from compose.processes import STOP_SECONDS, Processes, nginx
 from compose.volume import Volume
 
@@ -29,7 +30,6 @@ SEEN_SECONDS = 4.0
 """By then the balancer has asked twice whether this server is ready: see compose/haproxy.cfg."""
 REFUSED_SECONDS = 15.0
 NEEDED_MIB = 512
-MEMORY = Path("/proc/meminfo")
 
 
 class EndingError(Exception):
@@ -126,9 +126,7 @@ def prepared() -> Containers:
 
 def require_memory(file: Path = MEMORY) -> None:
     """Ends with one line when a model server would only be killed by the kernel."""
-    found = dict(line.split(":", 1) for line in file.read_text().splitlines())
-    free = int(found["MemAvailable"].split()[0]) >> 10
-    if free < NEEDED_MIB:
+    if (free := available_mib(file)) < NEEDED_MIB:
         sys.exit(f"server: this host has {free} MiB of memory free, {NEEDED_MIB} are needed: free some, or scale in")
 
 

@@ -5,7 +5,6 @@ one, and an image that is rolled back finds what was served with it.
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -62,14 +61,3 @@ class Volume(Cloud):
 
 def pointer_file(root: Path, release: str) -> Path:
     return root / "pointers" / f"{release}.json"
-
-
-def replace(place: Path, text: str) -> None:
-    """A crash leaves the old content or the new, and readers never see a part."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_name(f".{place.name}.partial")
-    with partial.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(place)

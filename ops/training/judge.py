@@ -56,4 +56,4 @@ def decide(rule: Rule, candidate: float, champion: float | None, *, same_answers
     if gain > rule.margin:
         return Decision.BETTER, both
     asked = f", and must be better by more than {rule.margin:g}" if rule.margin and gain > 0 else ""
-    return Decision.NOT_BETTER, f"{both}: not better{asked}" if not asked else f"{both}{asked}"
+    return Decision.NOT_BETTER, f"{both}{asked or ': not better'}"
