@@ -9,12 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from slipway_node import fetch, follow, room, state, trial
+from slipway_node import fetch, follow, room, state
 from slipway_node.activation import Activation
 from slipway_node.cloud import UnreachableError
 from slipway_node.node import ActivationError, Node
 from slipway_node.prune import prune, with_room
 from slipway_node.room import NoRoomError
+from slipway_node.slots import Slots
 from slipway_node.state import Placed, State
 
 from ops import deployment
@@ -70,7 +71,7 @@ def make(node: Node, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Acts]:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     monkeypatch.setattr(follow, "systemctl", lambda *words, check=True: found.append(words))
-    monkeypatch.setattr(trial, "settle_later", lambda _: None)
+    monkeypatch.setattr(Slots, "settle_later", lambda *_: None)
     return found
 
 

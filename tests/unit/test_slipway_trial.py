@@ -88,8 +88,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
     monkeypatch.setattr(fetch, "deployment", made)
     for check in ("wait_ready", "check_models", "wait_seen"):
         monkeypatch.setattr(gate, check, lambda *_: None)
-    for module in (trial, slots):
-        monkeypatch.setattr(module, "settle_later", lambda _: None)
+    monkeypatch.setattr(slots.Slots, "settle_later", lambda *_: None)
     monkeypatch.setattr(acting, "DRAIN_SECONDS", 0.0)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
     monkeypatch.setattr(Activation, "_prune", lambda *_: None)

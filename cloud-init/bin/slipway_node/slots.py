@@ -69,7 +69,8 @@ class Slots:
         return dict(line.split("=", 1) for line in output.splitlines())
 
     def settle_later(self, wanted: bool) -> None:
-        settle_later(wanted)
+        """While something here is provisional, a timer asks every few seconds whether its time is up."""
+        systemctl("start" if wanted else "stop", SETTLE_TIMER, check=wanted)
 
     def failed(self, slot: str) -> str | None:
         """Why a slot that was started will not come up, None while it still may."""
@@ -104,8 +105,3 @@ def environment(node: Node) -> str:
         "SLIPWAY_SAMPLES": node.predictions,
     }
     return "".join(f"{name}={value}\n" for name, value in lines.items())
-
-
-def settle_later(wanted: bool) -> None:
-    """While a deployment is provisional, a timer asks every few seconds whether its time is up."""
-    systemctl("start" if wanted else "stop", SETTLE_TIMER, check=wanted)

@@ -16,7 +16,6 @@ from slipway_node.exercise import exercise
 from slipway_node.gate import UnixConnection
 from slipway_node.node import OTHER_SLOT, ActivationError, log
 from slipway_node.observe import LOOK_SECONDS, Mark, mark, obvious, window
-from slipway_node.slots import settle_later
 from slipway_node.state import Trial
 
 MARK = "mark-trial.json"
@@ -45,7 +44,7 @@ def begin(activation: Activation, wanted: str, percent: int, provisional_seconds
     deadline = None if provisional_seconds is None else time.time() + provisional_seconds
     since = now.trial.since if now.trial else time.time()
     activation.save(replace(now, trial=Trial(wanted, slot, percent, deadline, since)))
-    settle_later(deadline is not None)
+    activation.slots.settle_later(deadline is not None)
     links.give(activation.node, slot, percent)
     log("trial", deployment=wanted, slot=slot, percent=percent, provisional_seconds=provisional_seconds)
 
@@ -67,7 +66,7 @@ def settle(activation: Activation, *, at_once: bool) -> None:
     """Past its deadline a trial is what the record says: kept or ended. Unreachable: ask again."""
     trial = activation.load().trial
     if trial is None or (trial.deadline is None and not at_once):
-        settle_later(False)
+        activation.slots.settle_later(False)
         return
     if not at_once and time.time() < (trial.deadline or 0):
         return
