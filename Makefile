@@ -5,7 +5,7 @@ PYTHON ?= python3
 SLIPWAY := $(PYTHON) -m ops.quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint bench bench-up gameday release compose status url mlflow-url clean
+.PHONY: help up down test lint bench bench-up bench-jobs gameday release compose status url mlflow-url clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ bench: ## compare the model server with its peers on this machine and print a ta
 
 bench-up: ## measure up, a second up, memory and down, and print a table; RUNS=3 repeats it
 	@$(SLIPWAY) bench-up $(RUNS)
+
+bench-jobs: ## measure asynchronous predictions and print a table; ARGS="--help" has options
+	@$(SLIPWAY) bench-jobs $(ARGS)
 
 gameday: ## break things under load on a stack of its own, and print what it cost; ARGS="--list" names the rows
 	@$(SLIPWAY) gameday $(ARGS)

@@ -22,6 +22,7 @@ class Users:
     logs: str
     watcher: str
     predictions: str
+    jobs: str
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Ports:
     node_http: int
     database: int
     ssh: int
+    broker: int
+    broker_management: int
     shadow: int
 
 
@@ -57,6 +60,10 @@ class Paths:
     logs: str
     secrets: str
     database_ca: str
+    jobs: str
+    jobs_config: str
+    jobs_run: str
+    broker: str
     sandbox: str
     authorized_keys: str
 
@@ -65,12 +72,16 @@ class Paths:
 class Packages:
     serving: list[str]
     tracking: list[str]
+    broker: list[str]
 
 
 @dataclass(frozen=True)
 class Units:
     server: str
     tracking: str
+    broker: str
+    jobs: str
+    worker: str
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,7 @@ class S3Keys:
     previous: str
     mlflow: str
     predictions: str
+    jobs: str
     nodes: str
     logs: str
 
@@ -115,12 +127,15 @@ class Parameters:
     deployment: str
     tracking_address: str
     watcher_key: str
+    broker_address: str
 
 
 @dataclass(frozen=True)
 class Secrets:
     mlflow_admin: str
     watcher_key: str
+    broker: str
+    jobs_database: str
 
 
 @dataclass(frozen=True)
@@ -134,6 +149,7 @@ class Tags:
 class Metrics:
     namespace: str
     rollouts_returned: str
+    jobs_queued: str
     stack: str
 
 

@@ -12,11 +12,13 @@ from infra.components.access import Access, AccessArgs
 from infra.components.alarms import Alarms, AlarmsArgs
 from infra.components.aliases import Aliases, AliasesArgs
 from infra.components.balancer import Balancer, BalancerArgs
+from infra.components.broker import Broker, BrokerArgs
 from infra.components.certificate import Certificate, CertificateArgs
 from infra.components.database import Database, DatabaseArgs
 from infra.components.endpoints import Endpoints, EndpointsArgs
 from infra.components.firewall import Firewall, FirewallArgs
 from infra.components.fleet import Fleet, FleetArgs
+from infra.components.jobs import Jobs, JobsArgs
 from infra.components.network import Network, NetworkArgs
 from infra.components.node_group import Site
 from infra.components.parameters import Parameters, ParametersArgs
@@ -34,10 +36,11 @@ network = Network(s.prefix, NetworkArgs(settings=s), opts)
 firewall = Firewall(s.prefix, FirewallArgs(settings=s, network=network), opts)
 endpoints = Endpoints(s.prefix, EndpointsArgs(settings=s, network=network, firewall=firewall), opts)
 access = Access(s.prefix, AccessArgs(public_key=s.operator_public_key, network=network, firewall=firewall), opts)
-storage = Storage(s.prefix, StorageArgs(settings=s.storage), opts)
-releases = Releases(s.prefix, ReleasesArgs(storage=storage, bootstrap=s.bootstrap), opts)
+storage = Storage(s.prefix, StorageArgs(settings=s.storage, jobs_days=s.jobs.bucket_days), opts)
+releases = Releases(s.prefix, ReleasesArgs(storage=storage, bootstrap=s.bootstrap, jobs=s.jobs.enabled), opts)
 database = Database(s.prefix, DatabaseArgs(settings=s.database, network=network, firewall=firewall), opts)
 parameters = Parameters(s.prefix, ParametersArgs(settings=s), opts)
+jobs = Jobs(s.prefix, JobsArgs(settings=s, releases=releases), opts) if s.jobs.enabled else None
 certificate = Certificate(s.prefix, CertificateArgs(settings=s), opts)
 balancer = Balancer(
     s.prefix, BalancerArgs(settings=s, network=network, firewall=firewall, certificate=certificate), opts
@@ -57,6 +60,7 @@ site = Site(
         *storage.ready,
         *releases.ready,
         *parameters.ready,
+        *(jobs.ready if jobs else []),
         *balancer.rules,
     ],
 )
@@ -70,6 +74,7 @@ fleet = Fleet(
         parameters=parameters,
         firewall=firewall,
         balancer=balancer,
+        jobs=jobs,
         hooks=fleet_gate.hooks(),
     ),
     opts,
@@ -90,6 +95,22 @@ tracking = Tracking(
     ),
     opts,
 )
+if jobs:
+    broker_gate = HealthGate.announced("broker", s.region, s.jobs.broker.timeout_seconds, jobs.address_name)
+    broker = Broker(
+        s.prefix,
+        BrokerArgs(
+            site=site,
+            settings=s.jobs.broker,
+            jobs=jobs,
+            parameters=parameters,
+            database=database,
+            firewall=firewall,
+            hooks=broker_gate.hooks(),
+        ),
+        opts,
+    )
+    pulumi.export("broker_group", broker_gate.confirm(broker.group_name))
 if s.alarms.enabled:
     Alarms(s.prefix, AlarmsArgs(settings=s, balancer=balancer, fleet=fleet, database=database), opts)
 

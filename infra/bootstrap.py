@@ -20,10 +20,14 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """`architecture` is EC2's name of what the releases' compiled packages run on."""
+    """`architecture` is EC2's name of what the releases' compiled packages run on.
+
+    `jobs` is None where `make release` last ran without it.
+    """
 
     server: Artifact
     control: Artifact
+    jobs: Artifact | None
     deployment: Artifact
     architecture: str
 
@@ -33,6 +37,7 @@ class Bootstrap:
         return cls(
             server=_artifact(data["server"], "digest", DIGEST),
             control=_artifact(data["control"], "digest", DIGEST),
+            jobs=_artifact(data["jobs"], "digest", DIGEST) if "jobs" in data else None,
             deployment=_artifact(data["deployment"], "id", IDENTITY),
             architecture=data.get("architecture", "x86_64"),
         )
@@ -40,7 +45,7 @@ class Bootstrap:
     @classmethod
     def missing(cls) -> "Bootstrap":
         nothing = Artifact("", Path())
-        return cls(nothing, nothing, nothing, "")
+        return cls(nothing, nothing, None, nothing, "")
 
 
 def _artifact(entry: dict[str, Any], key: str, pattern: re.Pattern[str]) -> Artifact:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import pulumi
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.announced import Announced
 from infra.cloud import Aws, Cloud, Refresh, Snapshot
 
 POLL_SECONDS = 2.0
@@ -43,6 +44,11 @@ class HealthGate:
     @classmethod
     def on(cls, label: str, region: str, timeout_seconds: int) -> "HealthGate":
         return cls(label, timeout_seconds, lambda: Aws.of(region))
+
+    @classmethod
+    def announced(cls, label: str, region: str, timeout_seconds: int, parameter: str) -> "HealthGate":
+        """Of a node that no balancer asks: it writes its address to the parameter when it is ready."""
+        return cls(label, timeout_seconds, lambda: Announced.of(region, parameter))
 
     def hooks(self) -> pulumi.ResourceHookBinding:
         """What there was before a change must be noted before it: when it returns, its refresh is under way."""

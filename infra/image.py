@@ -30,8 +30,10 @@ def check(settings: Settings, provider: aws.Provider) -> Image:
     _reach(options)
     problems: list[Problem] = []
     image = _image(settings.image_id, options, problems)
-    for setting, kind in (("fleet", settings.fleet), ("tracking", settings.tracking)):
-        problems += _type_problems(f"slipway:{setting}.instanceType", kind.node.instance_type, image, options)
+    kinds = {"fleet": settings.fleet.node, "tracking": settings.tracking.node}
+    kinds |= {"jobs.broker": settings.jobs.broker} if settings.jobs.enabled else {}
+    for setting, node in kinds.items():
+        problems += _type_problems(f"slipway:{setting}.instanceType", node.instance_type, image, options)
     if not problems and image.architecture != settings.bootstrap.architecture:
         reason = f"it is {image.architecture}, and the releases are built for {settings.bootstrap.architecture}"
         problems.append(Problem("slipway:imageId", image.id, reason, "Choose an image of that architecture."))

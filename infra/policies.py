@@ -12,8 +12,10 @@ from contract import METRICS, S3, TAGS
 
 Statement = dict[str, Any]
 
+JOBS_PREFIXES = (S3.jobs,)
 SERVING_PREFIXES = (S3.nodes, S3.releases, S3.deployments, S3.models)
 TRACKING_PREFIXES = (S3.nodes, S3.releases)
+BROKER_PREFIXES = (S3.nodes, S3.releases)
 WATCHER_PREFIXES = (S3.deployments, S3.models, S3.rollouts)
 
 
@@ -30,10 +32,16 @@ def allow(actions: Sequence[str], resources: Sequence[str], **more: Any) -> Stat
 
 
 def serving(
-    bucket_arn: str, deployment_arn: str, watcher_key_arn: str | None, *, logs_predictions: bool = False
+    bucket_arn: str,
+    deployment_arn: str,
+    watcher_key_arn: str | None,
+    *,
+    logs_predictions: bool = False,
+    jobs: Sequence[Statement] = (),
 ) -> str:
     """Reads its own files, releases, deployments, models, the pointer, and the key that it lets in; writes the
-    prediction log, if there is one. What it wrote there it can neither read nor list.
+    prediction log, if there is one. What it wrote there it can neither read nor list. `jobs`: see
+    `takes_part_in_jobs`.
     """
     shipped = [allow(["s3:PutObject"], _below(bucket_arn, [S3.predictions]))] if logs_predictions else []
     return document(
@@ -42,6 +50,7 @@ def serving(
             _list(bucket_arn, SERVING_PREFIXES),
             allow(["ssm:GetParameter"], [arn for arn in (deployment_arn, watcher_key_arn) if arn]),
             *shipped,
+            *jobs,
         ]
     )
 
@@ -60,6 +69,31 @@ def tracking(
             allow(["secretsmanager:PutSecretValue"], [admin_arn]),
             allow(["ssm:PutParameter"], [address_arn]),
             *delivers,
+        ]
+    )
+
+
+def takes_part_in_jobs(bucket_arn: str, address_arn: str, broker_arn: str, database_arn: str) -> list[Statement]:
+    """Finds broker and database and logs in there; keeps what is too large for a row."""
+    return [
+        allow(["ssm:GetParameter"], [address_arn]),
+        allow(["secretsmanager:GetSecretValue"], [broker_arn, database_arn]),
+        allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], _below(bucket_arn, JOBS_PREFIXES)),
+        _list(bucket_arn, JOBS_PREFIXES),
+    ]
+
+
+def broker(bucket_arn: str, address_arn: str, broker_arn: str, database_arn: str, master_arn: str) -> str:
+    """Reads its own files and the jobs release, makes the logins at itself and at the database, and says where it is
+    and how many wait."""
+    return document(
+        [
+            allow(["s3:GetObject"], _below(bucket_arn, BROKER_PREFIXES)),
+            _list(bucket_arn, BROKER_PREFIXES),
+            allow(["secretsmanager:GetSecretValue"], [master_arn, database_arn]),
+            allow(["secretsmanager:PutSecretValue"], [broker_arn, database_arn]),
+            allow(["ssm:PutParameter"], [address_arn]),
+            _metrics(),
         ]
     )
 
@@ -85,9 +119,7 @@ def watcher(
         allow(["ssm:GetParameter", "ssm:PutParameter"], [deployment_arn, *keys]),
         allow(["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], secrets),
         allow(["ec2:DescribeInstances"], ["*"]),
-        allow(
-            ["cloudwatch:PutMetricData"], ["*"], Condition={"StringEquals": {"cloudwatch:namespace": METRICS.namespace}}
-        ),
+        _metrics(),
         allow(["ec2:GetConsoleOutput"], ["arn:aws:ec2:*:*:instance/*"], Condition=own),
     ]
 
@@ -105,6 +137,12 @@ def tls_only(bucket_arn: str) -> str:
             }
         ]
     )
+
+
+def _metrics() -> Statement:
+    """CloudWatch knows no resource for a metric: the namespace bounds it."""
+    own = {"StringEquals": {"cloudwatch:namespace": METRICS.namespace}}
+    return allow(["cloudwatch:PutMetricData"], ["*"], Condition=own)
 
 
 def _below(bucket_arn: str, prefixes: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ HTTPS_PORT = 443
 PREDICTIONS = ("/invocations", "/predict", "/predict/*", "/ping", "/version")
 MODELS = ("/v2", "/v2/*", "/models/*", "/health")
 PAGES = ("/", "/docs", "/openapi.json")
+JOBS = ("/jobs/*",)
 
 NOBODY = "192.0.2.0/24"
 """Reserved for documentation (RFC 5737): no client comes from there."""
@@ -30,12 +31,14 @@ class Rule:
     conditions: tuple[dict[str, Any], ...]
 
 
-def rules(mlflow: MlflowSettings) -> list[Rule]:
+def rules(mlflow: MlflowSettings, *, jobs: bool) -> list[Rule]:
+    own = Rule(key="jobs", listener="main", priority=50, group="serving", conditions=(_paths(JOBS),))
     return [
         _tracking(mlflow.host_name, mlflow.listener_port),
         Rule(key="predictions", listener="main", priority=20, group="serving", conditions=(_paths(PREDICTIONS),)),
         Rule(key="models", listener="main", priority=30, group="serving", conditions=(_paths(MODELS),)),
         Rule(key="pages", listener="main", priority=40, group="serving", conditions=(_paths(PAGES),)),
+        *([own] if jobs else []),
     ]
 
 

@@ -17,7 +17,7 @@ EVERYONE = IPv4Network("0.0.0.0/0")
 
 
 def contradictions(s: "Settings") -> list[Problem]:
-    return [*_zones(s), *_ranges(s), *_sizes(s), *_https(s), *_mlflow(s), *_ports(s), *_operators(s)]
+    return [*_zones(s), *_ranges(s), *_sizes(s), *_https(s), *_mlflow(s), *_ports(s), *_operators(s), *_jobs(s)]
 
 
 def _zones(s: "Settings") -> Iterator[Problem]:
@@ -107,6 +107,12 @@ def _ports(s: "Settings") -> Iterator[Problem]:
     if s.mlflow.listener_port in taken:
         reason = "a listener for predictions has that port"
         yield Problem("slipway:mlflow.listenerPort", s.mlflow.listener_port, reason, "Use another, for example 5000.")
+
+
+def _jobs(s: "Settings") -> Iterator[Problem]:
+    if s.jobs.enabled and s.bootstrap.jobs is None:
+        reason = "there is no jobs release to upload"
+        yield Problem("slipway:jobs.enabled", value=True, reason=reason, way_out="Run `make release` first.")
 
 
 def _operators(s: "Settings") -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from infra.bootstrap import Bootstrap
 from infra.cidr import Tier, plan
 from infra.delivery import DeliverySettings
 from infra.exposure import BalancerSettings, DomainSettings, MlflowSettings
+from infra.jobs import JobsSettings
 from infra.reading import Problem, Section
 from infra.rules import contradictions
 from infra.sections import (
@@ -67,6 +68,7 @@ class Settings:
     balancer: BalancerSettings
     domain: DomainSettings
     mlflow: MlflowSettings
+    jobs: JobsSettings
     bootstrap: Bootstrap
 
     @property
@@ -121,6 +123,7 @@ def _settings(stack: str, region: str, project: Section, environment: Mapping[st
         balancer=BalancerSettings.read(project.section("balancer")),
         domain=DomainSettings.read(project.section("domain")),
         mlflow=MlflowSettings.read(project.section("mlflow")),
+        jobs=JobsSettings.read(project.section("jobs")),
         bootstrap=_bootstrap(project),
     )
 

@@ -17,7 +17,7 @@ MAXIMUM_BYTES = 16 * 1024
 """Of user data before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html"""
 
 SHARED_FACTS = frozenset({"stack", "role", "region", "bucket", "deployment_parameter", "watcher_key_parameter"})
-SERVING_FACTS = SHARED_FACTS | {"prediction_log"}
+SERVING_FACTS = SHARED_FACTS | {"prediction_log", "jobs"}
 TRACKING_FACTS = SHARED_FACTS | {
     "tracking_parameter",
     "watcher_secret_arn",
@@ -30,7 +30,12 @@ TRACKING_FACTS = SHARED_FACTS | {
     "mlflow_admin_secret_arn",
     "mlflow_allowed_hosts",
 }
-FACTS: Mapping[Role, frozenset[str]] = {"serving": SERVING_FACTS, "tracking": TRACKING_FACTS}
+BROKER_FACTS = SHARED_FACTS | {"jobs", "database_host", "database_port", "database_name", "database_secret_arn"}
+FACTS: Mapping[Role, frozenset[str]] = {
+    "serving": SERVING_FACTS,
+    "tracking": TRACKING_FACTS,
+    "broker": BROKER_FACTS,
+}
 
 BOOTSTRAP = f"{contract.PATHS.bin}/slipway-bootstrap"
 

@@ -56,8 +56,9 @@ system_info:
 }
 LINKS: Mapping[str, str] = {"etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf"}
 REMOVED = ["etc/hostname", "etc/ssh/ssh_host_*", "etc/postgresql/15", "var/lib/postgresql/15", "var/cache/apt/*.bin"]
+REMOVED += ["var/lib/rabbitmq/.erlang.cookie", "var/lib/rabbitmq/mnesia"]
 ENABLED = ["systemd-networkd", "systemd-networkd-wait-online", "systemd-resolved", "ssh"]
-DISABLED = ["nginx"]
+DISABLED = ["nginx", "rabbitmq-server", "epmd.service", "epmd.socket"]
 # No hardware, no boot loader, no consoles to log in at; time is the host's.
 MASKED = [
     "haproxy.service", "postgresql.service", "console-getty.service", "getty@tty1.service", "getty-static.service",
@@ -68,7 +69,7 @@ MASKED = [
 
 
 def packages() -> list[str]:
-    return sorted({*AMI, *LOCAL_CLOUD, *PACKAGES.serving, *PACKAGES.tracking})
+    return sorted({*AMI, *LOCAL_CLOUD, *PACKAGES.serving, *PACKAGES.tracking, *PACKAGES.broker})
 
 
 def digest() -> str:

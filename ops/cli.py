@@ -4,7 +4,7 @@ import click
 
 from ops import maintenance
 from ops.rollout import command as rollout
-from ops.verbs import locks, logs, manual, records, releases, retention, rollouts, status, training
+from ops.verbs import batch, jobs, locks, logs, manual, records, releases, retention, rollouts, status, training
 from ops.verbs.common import examples
 from ops.watcher import command as watcher
 
@@ -29,6 +29,8 @@ for each in (
     records.history,
     records.diff,
     logs.logs,
+    jobs.jobs,
+    batch.batch,
     releases.release_,
     locks.lock,
     locks.pause,

@@ -15,7 +15,7 @@ from ops.errors import UserError
 from ops.node_python import Progress
 from ops.run import run
 
-Kind = Literal["server", "control"]
+Kind = Literal["server", "control", "jobs"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PYTHON_VERSION = "3.11"

@@ -75,6 +75,12 @@ def bench(words: Sequence[str]) -> int:
     return in_venv(["tests.bench.serving", *words], root=False)
 
 
+def bench_jobs(words: Sequence[str]) -> int:
+    needs_root("make bench-jobs")
+    setup.setup(Steps(), more=APT.bench)
+    return in_venv(["tests.bench.jobs", *words], root=True)
+
+
 def gameday(words: Sequence[str]) -> int:
     needs_root("make gameday")
     setup.setup(Steps(), more=APT.gameday)
@@ -161,6 +167,7 @@ WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {
     "test": test,
     "bench": bench,
     "bench-up": bench_up,
+    "bench-jobs": bench_jobs,
     "gameday": gameday,
 }
 PLAIN: dict[str, Callable[[], int]] = {

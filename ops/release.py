@@ -1,8 +1,9 @@
 """Builds releases: code and every Python dependency of it in one content-addressed archive, the same for equal inputs.
 
-Two kinds come from the one `uv.lock`: `server` for the serving nodes, `control` for the tracking node. A release is
-kept in the user's cache under its inputs, so that building it again is a look-up. Its packages are kept there too, so
-that with other code of ours only that is compiled and compressed.
+Three kinds come from the one `uv.lock`: `server` for the serving nodes, `control` for the tracking node, and `jobs`
+for asynchronous predictions, built only where a stack of this checkout wants them. A release is kept in the user's
+cache under its inputs, so that building it again is a look-up. Its packages are kept there too, so that with other code
+of ours only that is compiled and compressed.
 """
 
 import json
@@ -13,7 +14,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any
+
+import yaml
 
 from contract import S3
 from ops import bytecode, cache, canonical, node_python, packages
@@ -27,7 +30,10 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES: Mapping[Kind, tuple[str, ...]] = {
     "server": ("app", "contract"),
     "control": ("app", "contract", "ops", "playbooks", "cloud-init"),
+    "jobs": ("jobs", "contract", "ops/__init__.py", "ops/errors.py", "ops/postgres.py"),
 }
+ALWAYS: tuple[Kind, ...] = ("server", "control")
+JOBS_SETTING = "slipway:jobs"
 
 
 @dataclass(frozen=True)
@@ -101,8 +107,9 @@ def assemble(kind: Kind, tree: Path, versions: Mapping[str, str], progress: Prog
 
 
 def _sources(kind: Kind) -> Iterator[Path]:
-    for folder in SOURCES[kind]:
-        for path in sorted((CHECKOUT / folder).rglob("*")):
+    for source in SOURCES[kind]:
+        place = CHECKOUT / source
+        for path in [place] if place.is_file() else sorted(place.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
                 yield path
 
@@ -156,17 +163,28 @@ def publish(store: Store, release: Release) -> bool:
     return store.put(f"{S3.releases}{release.digest}.tar.zst", Path(release.file))
 
 
+def wanted() -> tuple[Kind, ...]:
+    """The kinds that the stacks of this checkout need: `jobs` once the settings of one turn them on."""
+    settings = [yaml.safe_load(path.read_text()) or {} for path in sorted(CHECKOUT.glob("Pulumi.*.yaml"))]
+    return (*ALWAYS, "jobs") if any(_has_jobs(each.get("config") or {}) for each in settings) else ALWAYS
+
+
+def _has_jobs(config: Mapping[str, Any]) -> bool:
+    jobs = config.get(JOBS_SETTING)
+    return isinstance(jobs, Mapping) and jobs.get("enabled") is True
+
+
 def main() -> None:
-    """Builds both releases and the deployment without models, for the program's first `up` to upload."""
+    """Builds the releases and the deployment without models, for the program's first `up` to upload."""
     with reported("slipway release"):
-        releases = {kind: build(kind, lambda text: print(text, file=sys.stderr)) for kind in get_args(Kind)}
+        releases = {kind: build(kind, lambda text: print(text, file=sys.stderr)) for kind in wanted()}
         manifest = canonical.json_bytes({"schema": 1, "release": releases["server"].digest, "models": []})
         deployment = canonical.sha256(manifest)[:12]
         folder = CHECKOUT / ".slipway" / "releases"
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{deployment}.json"
         file.write_bytes(manifest)
-        bootstrap = {kind: asdict(release) for kind, release in releases.items()}
+        bootstrap: dict[str, Any] = {kind: asdict(release) for kind, release in releases.items()}
         bootstrap["deployment"] = {"id": deployment, "file": str(file)}
         partial = folder / ".bootstrap.json"
         partial.write_text(json.dumps(bootstrap, indent=2) + "\n")

@@ -33,6 +33,13 @@ class TooLargeError(ServingError):
     code = "BAD_REQUEST"
 
 
+class NoJobsError(ServingError):
+    """Somebody asks for an answer later, and this stack has asynchronous predictions turned off."""
+
+    status = 400
+    code = "ASYNC_OFF"
+
+
 class UnsupportedContentError(ServingError):
     status = 415
     code = "BAD_REQUEST"

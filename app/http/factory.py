@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Flask
 
 from app.core.serving import Serving
-from app.http import access, errors, metrics, openapi, openinference, operations, page, predictions, relay
+from app.http import access, errors, later, metrics, openapi, openinference, operations, page, predictions, relay
 from contract import HTTP
 
 TEMPLATES = str(Path(__file__).parent / "templates")
@@ -20,6 +20,7 @@ def create_app(serving: Serving) -> Flask:
     app.extensions["slipway"] = serving
     access.register(app)
     errors.register(app)
+    later.register(app)
     relay.register(app)
     app.register_blueprint(operations.routes)
     app.register_blueprint(metrics.routes)

@@ -29,7 +29,7 @@ from contract import HEADERS
 Parse = Callable[[bytes, Layout], Table | None]
 
 JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
-NOT_PLAIN = frozenset({b"content-encoding", b"inference-header-content-length"})
+NOT_PLAIN = frozenset({b"content-encoding", b"inference-header-content-length", b"prefer"})
 REQUEST_ID = HEADERS.request_id.encode()
 COMPARE = HEADERS.compare.lower().encode()
 

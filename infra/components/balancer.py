@@ -69,7 +69,7 @@ class Balancer(pulumi.ComponentResource):
         self.group_arns = {role: group.arn for role, group in groups.items()}
         self.group_suffixes = {role: group.arn_suffix for role, group in groups.items()}
         listeners = self._listeners(settings, args.certificate.arn)
-        self.rules = [self._rule(rule, listeners) for rule in routes.rules(settings.mlflow)]
+        self.rules = [self._rule(rule, listeners) for rule in routes.rules(settings.mlflow, jobs=settings.jobs.enabled)]
         if settings.mlflow.certificate_arn:
             aws.lb.ListenerCertificate(
                 f"{name}-mlflow",

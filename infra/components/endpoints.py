@@ -13,6 +13,8 @@ SERVICES = ("ssm", "secretsmanager")
 """What nodes call besides S3, which has its gateway. Each costs by zone and hour."""
 FOR_THE_WATCHER = ("ec2",)
 """Where nodes are, and their consoles."""
+FOR_JOBS = ("monitoring",)
+"""How many of them wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +32,12 @@ class Endpoints(pulumi.ComponentResource):
     def __init__(self, name: str, args: EndpointsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:network:Endpoints", name, None, opts)
         group = args.firewall.groups.get("endpoints")
+        settings = args.settings
         self.ready = [
             aws.ec2.VpcEndpoint(
                 f"{name}-{service}",
                 vpc_id=args.network.vpc_id,
-                service_name=f"com.amazonaws.{args.settings.region}.{service}",
+                service_name=f"com.amazonaws.{settings.region}.{service}",
                 vpc_endpoint_type="Interface",
                 private_dns_enabled=True,
                 subnet_ids=args.network.private_ids,
@@ -42,7 +45,11 @@ class Endpoints(pulumi.ComponentResource):
                 tags={"Name": f"{name}-{service}"},
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            for service in (*SERVICES, *(FOR_THE_WATCHER if args.settings.delivery.follow_alias else ()))
+            for service in (
+                *SERVICES,
+                *(FOR_THE_WATCHER if settings.delivery.follow_alias else ()),
+                *(FOR_JOBS if settings.jobs.enabled else ()),
+            )
             if group is not None
         ]
         self.register_outputs({})

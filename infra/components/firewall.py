@@ -23,6 +23,7 @@ DESCRIPTIONS = {
     "balancer": "The public load balancer",
     "serving": "Nodes that answer predictions",
     "tracking": "The node of the MLflow server",
+    "broker": "The node of the broker of jobs",
     "database": "PostgreSQL of the MLflow server",
     "endpoints": "Interface endpoints of AWS services",
     "connect": "The EC2 Instance Connect Endpoint",
@@ -47,6 +48,7 @@ class Firewall(pulumi.ComponentResource):
         settings = args.settings
         wanted |= {"endpoints"} if settings.network.egress is Egress.NONE else set()
         wanted |= {"connect"} if settings.operator_access is OperatorAccess.INSTANCE_CONNECT else set()
+        wanted |= {"broker"} if settings.jobs.enabled else set()
         self.groups = {role: self._group(role, args.network.vpc_id) for role in DESCRIPTIONS if role in wanted}
         for port in addresses.listener_ports(settings):
             for cidr in settings.allowed_cidrs:
@@ -58,6 +60,8 @@ class Firewall(pulumi.ComponentResource):
         self._connect("tracking", "database", PORTS.database)
         if settings.delivery.follow_alias:
             self._connect("tracking", "serving", PORTS.ssh)
+        if settings.jobs.enabled:
+            self._jobs(args)
         self.register_outputs({"groups": self.groups})
 
     def _group(self, role: str, vpc_id: pulumi.Input[str]) -> pulumi.Output[str]:
@@ -79,6 +83,14 @@ class Firewall(pulumi.ComponentResource):
             return
         for port in (HTTPS, HTTP):
             self._permit(node, port, f"{port}-to-anywhere", cidr_ipv4="0.0.0.0/0")
+
+    def _jobs(self, args: FirewallArgs) -> None:
+        """Serving nodes accept jobs and work on them; the broker's node makes the login at the database."""
+        self._outward("broker", args)
+        self._operators("broker", args.settings)
+        self._connect("serving", "broker", PORTS.broker)
+        for node in ("serving", "broker"):
+            self._connect(node, "database", PORTS.database)
 
     def _operators(self, node: str, settings: Settings) -> None:
         if settings.operator_access is OperatorAccess.INSTANCE_CONNECT:

@@ -7,6 +7,7 @@ import pulumi
 from infra import policies
 from infra.components.balancer import Balancer
 from infra.components.firewall import Firewall
+from infra.components.jobs import Jobs
 from infra.components.node_group import NodeGroup, NodeGroupArgs, Site, Size
 from infra.components.parameters import Parameters
 from infra.components.scaling import Scaling, ScalingArgs
@@ -17,11 +18,14 @@ MIB = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class FleetArgs:
+    """`jobs` is None where there are no asynchronous predictions."""
+
     site: Site
     settings: FleetSettings
     parameters: Parameters
     firewall: Firewall
     balancer: Balancer
+    jobs: Jobs | None
     hooks: pulumi.ResourceHookBinding
 
 
@@ -30,9 +34,10 @@ class Fleet(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:nodes:Fleet", name, None, opts)
-        settings, log = args.settings, args.settings.prediction_log
+        settings, log, jobs = args.settings, args.settings.prediction_log, args.jobs
         parameters = args.parameters
         arns = pulumi.Output.all(args.site.storage.arn, parameters.deployment_arn, parameters.watcher_key_arn)
+        grants = pulumi.Output.all(arns, jobs.takes_part(args.site.storage.arn) if jobs else [])
         nodes = NodeGroup(
             f"{name}-serving",
             NodeGroupArgs(
@@ -49,8 +54,11 @@ class Fleet(pulumi.ComponentResource):
                     "deployment_parameter": parameters.deployment_name,
                     "watcher_key_parameter": parameters.watcher_key_name,
                     "prediction_log": {"share": log.share, "daily_bytes": log.daily_mib * MIB},
+                    "jobs": jobs.facts if jobs else None,
                 },
-                policy=arns.apply(lambda known: policies.serving(*known, logs_predictions=log.is_on)),
+                policy=grants.apply(
+                    lambda known: policies.serving(*known[0], logs_predictions=log.is_on, jobs=known[1])
+                ),
                 security_group_id=args.firewall.groups["serving"],
                 target_group_arn=args.balancer.group_arns["serving"],
                 hooks=args.hooks,

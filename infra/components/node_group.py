@@ -6,11 +6,12 @@ A new template version replaces nodes only through instance refresh, never outsi
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from contract.node_files import Role
 from infra import bundle, names, policies, userdata
 from infra.components.access import Access
 from infra.components.network import Network
@@ -47,16 +48,16 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeGroupArgs:
-    """`facts` are what the nodes are told at first boot."""
+    """`facts` are what the nodes are told at first boot. Without a target group, EC2 alone says who is unhealthy."""
 
     site: Site
-    role: Literal["serving", "tracking"]
+    role: Role
     settings: NodeSettings
     size: Size
     facts: Mapping[str, pulumi.Input[Any]]
     policy: pulumi.Input[str]
     security_group_id: pulumi.Input[str]
-    target_group_arn: pulumi.Input[str]
+    target_group_arn: pulumi.Input[str] | None
     hooks: pulumi.ResourceHookBinding
 
 
@@ -145,9 +146,9 @@ class NodeGroup(pulumi.ComponentResource):
             desired_capacity=size.desired,
             max_size=size.maximum,
             vpc_zone_identifiers=args.site.network.private_ids,
-            target_group_arns=[args.target_group_arn],
+            target_group_arns=[args.target_group_arn] if args.target_group_arn else None,
             launch_template={"id": template.id, "version": template.latest_version.apply(str)},
-            health_check_type="ELB",
+            health_check_type="ELB" if args.target_group_arn else "EC2",
             health_check_grace_period=settings.grace_seconds,
             default_instance_warmup=settings.warmup_seconds,
             instance_maintenance_policy=REPLACE_WITH_SPARE,

@@ -21,12 +21,14 @@ OWNED_BY_ROLLOUTS = ["key", "source", "sourceHash", "content", "contentType", "e
 class ReleasesArgs:
     storage: Storage
     bootstrap: Bootstrap
+    jobs: bool
 
 
 class Releases(pulumi.ComponentResource):
-    """`control_digest` is of the control release that was uploaded first, whatever the checkout holds by now."""
+    """Digests are of the releases that were uploaded first, whatever the checkout holds by now."""
 
     control_digest: pulumi.Output[str]
+    jobs_digest: pulumi.Output[str] | None
     ready: list[pulumi.Resource]
 
     def __init__(self, name: str, args: ReleasesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -41,6 +43,8 @@ class Releases(pulumi.ComponentResource):
                 "application/json",
             ),
         }
+        if args.jobs and boot.jobs:
+            files["jobs"] = (f"{S3.releases}{boot.jobs.identity}{SUFFIX}", boot.jobs.file, "application/zstd")
         objects = {
             kind: aws.s3.BucketObjectv2(
                 f"{name}-{kind}",
@@ -59,6 +63,7 @@ class Releases(pulumi.ComponentResource):
         }
         self.ready = list(objects.values())
         self.control_digest = objects["control"].key.apply(_digest)
+        self.jobs_digest = objects["jobs"].key.apply(_digest) if "jobs" in objects else None
         self.register_outputs({"control_digest": self.control_digest})
 
 

@@ -14,7 +14,10 @@ ABORT_DAYS = 7
 
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
+    """`jobs_days` is how long inputs and results of jobs are kept; None where there are none."""
+
     settings: StorageSettings
+    jobs_days: int | None
 
 
 class Storage(pulumi.ComponentResource):
@@ -59,15 +62,16 @@ class Storage(pulumi.ComponentResource):
             policy=bucket.arn.apply(policies.tls_only),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[block]),
         )
-        self._lifecycle(name, bucket, versioning, args.settings)
+        self._lifecycle(name, bucket, versioning, args)
         self.ready = [block, ownership, versioning, encryption, policy]
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 
     def _lifecycle(
-        self, name: str, bucket: aws.s3.Bucket, versioning: aws.s3.BucketVersioning, settings: StorageSettings
+        self, name: str, bucket: aws.s3.Bucket, versioning: aws.s3.BucketVersioning, args: StorageArgs
     ) -> None:
         """Clears what nobody can name any more, and logs of nodes and predictions that are old. No other current object
-        ever expires: a rollback may need it, and `slipway prune` knows which one."""
+        ever expires, but what jobs leave: a rollback may need it, and `slipway prune` knows which one."""
+        settings = args.settings
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-artifacts",
             bucket=bucket.id,
@@ -82,6 +86,7 @@ class Storage(pulumi.ComponentResource):
                 },
                 _expiring("logs", S3.logs, settings.log_days),
                 _expiring("predictions", S3.predictions, settings.prediction_days),
+                *([_expiring("jobs", S3.jobs, args.jobs_days)] if args.jobs_days else []),
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )

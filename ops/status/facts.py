@@ -59,6 +59,8 @@ class NodeStatus:
     last_error: str = ""
     last_error_age: float | None = None
     workers: Sequence[Worker] = ()
+    jobs: Mapping[str, Any] | None = None
+    """How it finds broker and database of jobs, and how many are queued; None where there are no jobs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,8 @@ class Status:
     trial_percent: int | None = None
     trial_words: str = ""
     paused: str = ""
+    jobs: str = ""
+    """How many asynchronous predictions wait, and who takes them, in words; empty where there are none."""
     problems: Sequence[str] = field(default=())
 
     @property
@@ -128,6 +132,7 @@ def node_status(node: Node, health: str, said: Mapping[str, Any] | str, now: flo
         last_error=str(failure.get("message", "")),
         last_error_age=max(0.0, now - failure["time"]) if failure else None,
         workers=[_worker(worker, version, now) for worker in version.get("workers", [])],
+        jobs=said.get("jobs"),
     )
 
 

@@ -21,6 +21,7 @@ from ops.remote import Answer
 from ops.rollout import settings, trial
 from ops.rollout.lock import Lock
 from ops.rollout.objects import Objects
+from ops.status import queue
 from ops.status.facts import NodeStatus, Status, WantedModel, node_status
 from ops.status.judge import judged
 from ops.store import Store
@@ -34,7 +35,8 @@ COMMAND = [f"{PATHS.bin}/slipway-activate", "status", "--json", "--server"]
 def gather(at: Store, access: Access) -> Status:
     """Raises `UserError` when the stack itself cannot be asked: its pointer, its bucket, its instances."""
     client = boto3.client("ec2")
-    fleet = [node for node in nodes(access.stack, client) if node.role == "serving"]
+    everyone = nodes(access.stack, client)
+    fleet = [node for node in everyone if node.role == "serving"]
     hindered = {node.id: Answer(error=why) for node in fleet if (why := remote.known(node, access, client))}
     asked = [node for node in fleet if node.id not in hindered]
     with ThreadPoolExecutor(2) as pool:
@@ -47,13 +49,15 @@ def gather(at: Store, access: Access) -> Status:
         known, unreachable = aliases.result()
         said = {**hindered, **answers.result()}
     alias = _alias()
+    found = [_node(node, said[node.id], healthy.get(node.id, "")) for node in fleet]
     return judged(
         Status(
             stack=access.stack,
             deployment=pointer,
             release=manifest["release"],
             models=[wanted(model, known) for model in manifest["models"]],
-            nodes=[_node(node, said[node.id], healthy.get(node.id, "")) for node in fleet],
+            nodes=found,
+            jobs=queue.words(found, [node for node in everyone if node.role == "broker"]),
             alias=alias,
             registry_error=unreachable,
             unserved=unserved(manifest, known, alias),

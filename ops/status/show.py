@@ -46,6 +46,8 @@ def _head(status: Status, width: int) -> Iterator[str]:
         yield f"following  @{status.alias}"
     else:
         yield styled(Cell("following  no alias", DIM))
+    if status.jobs:
+        yield cut(f"jobs       {status.jobs}", width)
 
 
 def _compared(status: Status) -> str:

@@ -13,14 +13,18 @@ from localcloud.api.actions import ALWAYS_ALLOWED
 from tests.machines.live import Live
 from tests.machines.models import NO_DEPLOYMENT
 
-# What this tier gives no node a reason to do: artifacts that are deleted, or whose upload is broken off. Listing is no
+# What this tier gives no node a reason to do: artifacts that are deleted, or whose upload is broken off,
+# and jobs that are old. Listing is no
 # call that a serving node makes: the grant is what tells "not found" from "forbidden". A metric is
-# written when a rollout of the watcher's goes back.
+# written when a rollout of the watcher's goes back, and by a broker's node once it is a minute old.
 NOT_TRIED = {
     ("tracking", "s3:DeleteObject"),
     ("tracking", "s3:AbortMultipartUpload"),
     ("serving", "s3:ListBucket"),
     ("tracking", "cloudwatch:PutMetricData"),
+    ("serving", "s3:DeleteObject"),
+    ("broker", "s3:ListBucket"),
+    ("broker", "cloudwatch:PutMetricData"),
 }
 
 
@@ -39,7 +43,7 @@ def documents(role: str) -> list[Mapping[str, Any]]:
 def roles(stack: Live) -> dict[str, str]:
     """The role of each kind of node, by the name that its grants are reported under."""
     names = [role["RoleName"] for role in boto3.client("iam").list_roles()["Roles"]]
-    return {kind: next(name for name in names if f"-{kind}-" in name) for kind in ("serving", "tracking")}
+    return {kind: name for kind in ("serving", "tracking", "broker") for name in names if f"-{kind}-" in name}
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +97,8 @@ def test_nodes_cannot_write_what_other_nodes_serve(stack: Live, roles: dict[str,
         }
         for kind, name in roles.items()
     }
-    assert written == {"serving": set(), "tracking": {"deployments", "models", "rollouts"}}
+    assert written.pop("tracking") == {"deployments", "models", "rollouts"}
+    assert not any(written.values()), written
     for name in ("deployment", "watcher-key", "tracking-address"):
         decision = policy.evaluate(
             documents(roles["serving"]), "ssm:PutParameter", f"{parameters}/slipway/local/{name}"

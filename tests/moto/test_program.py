@@ -3,7 +3,9 @@
 import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ def releases(folder: Path) -> Path:
         return digest, str(file)
 
     made: dict[str, dict[str, str]] = {}
-    for kind in ("server", "control"):
+    for kind in ("server", "control", "jobs"):
         digest, file = keep(kind.encode(), ".tar.zst")
         made[kind] = {"digest": digest, "file": file}
     manifest = json.dumps({"models": [], "release": made["server"]["digest"], "schema": 1}, separators=(",", ":"))
@@ -120,4 +122,44 @@ def test_another_range_of_a_subnet_is_another_subnet(program: Stack) -> None:
     before = program.resource(name, "Subnet")["id"]
     program.up()
     assert program.resource(name, "Subnet")["id"] != before
+    unchanged(program)
+
+
+@contextmanager
+def announcing(cloud: str) -> Iterator[None]:
+    """The broker's node, as far as the program sees it: it writes its address down once it runs."""
+    ec2, ssm, over = client("ec2", cloud), client("ssm", cloud), threading.Event()
+    running = [
+        {"Name": "tag:slipway-role", "Values": ["broker"]},
+        {"Name": "instance-state-name", "Values": ["running"]},
+    ]
+
+    def announce() -> None:
+        while not over.wait(0.2):
+            for entry in ec2.describe_instances(Filters=running)["Reservations"]:
+                address = entry["Instances"][0]["PrivateIpAddress"]
+                ssm.put_parameter(Name="/slipway/local/broker-address", Value=address, Overwrite=True)
+
+    thread = threading.Thread(target=announce)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(10)
+
+
+def test_jobs_come_with_one_up_stay_as_they_are_and_go_with_another(program: Stack, cloud: str) -> None:
+    before = {each["urn"] for each in program.resources()}
+    program.set("slipway:jobs.enabled", "true")
+    with announcing(cloud):
+        program.up()
+        unchanged(program)
+    group = program.resource("slipway-local-broker", "autoscaling/group:Group")["id"]
+    found = client("autoscaling", cloud).describe_auto_scaling_groups(AutoScalingGroupNames=[group])
+    assert [each["HealthCheckType"] for each in found["AutoScalingGroups"]] == ["EC2"]
+    program.set("slipway:jobs.enabled", "false")
+    program.up()
+    left = {each["urn"] for each in program.resources()}
+    assert left == before, "of jobs nothing stays, and all else does"
     unchanged(program)

@@ -8,12 +8,12 @@ import pytest
 
 from tests.program.engine import KEY, Recording, changed, run, stack_config
 
-SERVER, CONTROL, DEPLOYMENT = "a" * 64, "b" * 64, "c" * 12
+SERVER, CONTROL, JOBS, DEPLOYMENT = "a" * 64, "b" * 64, "d" * 64, "c" * 12
 
 
 def bootstrap(folder: Path) -> Path:
     """What `make release` leaves, with files that hold nothing."""
-    for name in ("server.tar.zst", "control.tar.zst", "deployment.json"):
+    for name in ("server.tar.zst", "control.tar.zst", "jobs.tar.zst", "deployment.json"):
         (folder / name).write_text(name)
     file = folder / "bootstrap.json"
     file.write_text(
@@ -21,6 +21,7 @@ def bootstrap(folder: Path) -> Path:
             {
                 "server": {"digest": SERVER, "file": str(folder / "server.tar.zst")},
                 "control": {"digest": CONTROL, "file": str(folder / "control.tar.zst")},
+                "jobs": {"digest": JOBS, "file": str(folder / "jobs.tar.zst")},
                 "deployment": {"id": DEPLOYMENT, "file": str(folder / "deployment.json")},
             }
         )

@@ -115,9 +115,10 @@ def run(config: Mapping[str, Any], stack: str = "test", answers: Mapping[str, An
 
 def _program(recording: Recording) -> None:
     before = list(sys.path)
+    exports = getattr(get_root_resource(), "outputs")  # noqa: B009  (untyped in the SDK)
+    exports.clear()  # one root lasts as long as the process
     try:
         runpy.run_path(str(ROOT / "infra"), run_name="__main__")
-        exports = getattr(get_root_resource(), "outputs")  # noqa: B009  (untyped in the SDK)
         pulumi.Output.all(**exports).apply(recording.exports.update)
     finally:
         sys.path[:] = before

@@ -9,6 +9,7 @@ import pulumi
 import pytest
 
 from infra import health
+from infra.announced import Announced
 from infra.cloud import Refresh, Snapshot
 from infra.health import HealthGate, Unhealthy
 
@@ -168,3 +169,18 @@ def test_a_new_group_has_no_history() -> None:
     asyncio.run(waiting._before(cast(pulumi.ResourceHookArgs, SimpleNamespace(old_outputs=None))))
     with pytest.raises(Unhealthy, match="more vCPU capacity"):
         asyncio.run(waiting._confirmed("group"))
+
+
+def test_a_node_that_no_balancer_asks_is_healthy_once_it_has_said_where_it_is() -> None:
+    addresses = {"i-a": "10.0.0.1", "i-b": "10.0.0.2"}
+    launched = {name: {"InstanceId": name, "LaunchTime": 100, "PrivateIpAddress": at} for name, at in addresses.items()}
+    ec2 = SimpleNamespace(describe_instances=lambda **_: {"Reservations": [{"Instances": [*launched.values()]}]})
+    said: dict[str, object] = {"Value": "pending", "LastModifiedDate": 90}
+    ssm = SimpleNamespace(get_parameter=lambda **_: {"Parameter": said})
+    announced = Announced(Scripted(state(BOTH, desired=1)), "/slipway/test/broker-address", ssm, ec2)
+    assert announced.snapshot("broker").healthy == []
+    said["Value"] = "10.0.0.2"
+    assert announced.snapshot("broker").healthy == [], "another's, who had this address before"
+    said["LastModifiedDate"] = 110
+    assert announced.snapshot("broker").healthy == ["i-b"]
+    assert "it has not said that it is ready" in health.progress(announced.snapshot("broker"))

@@ -89,6 +89,10 @@ def test_what_prints_a_table_prints_json_too(path: tuple[str, ...], command: cli
         ("promote",),
         ("rollback",),
         ("prune",),
+        ("jobs", "list"),
+        ("jobs", "show"),
+        ("jobs", "cancel"),
+        ("jobs", "dead", "list"),
         ("train",),
     }
     has = any(parameter.name == "as_json" for parameter in command.params)

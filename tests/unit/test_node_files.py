@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from contract.node_files import NodeFile, node_files
+from contract.node_files import NodeFile, Role, node_files
 from infra import bundle
 
 ROLE = Path(__file__).resolve().parents[2] / "playbooks" / "roles" / "node"
@@ -133,3 +133,14 @@ def test_what_first_boot_starts_for_the_watcher_the_role_keeps_running() -> None
     kept = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())["node_watcher_units"]
     boot = (ROLE.parents[2] / "cloud-init" / "bin" / "slipway-boot-tracking").read_text()
     assert f"units+=({' '.join(kept)})" in boot
+
+
+@pytest.mark.parametrize(("role", "script"), [("serving", "jobs"), ("broker", "broker")])
+def test_what_first_boot_starts_for_jobs_the_role_keeps_running(role: Role, script: str) -> None:
+    kept = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+    always = [unit for unit in kept["node_units"]["broker"] if "-logs" not in unit]
+    units = always if role == "broker" else kept["node_jobs_units"]
+    boot = (ROLE.parents[2] / "cloud-init" / "bin" / f"slipway-boot-{script}").read_text()
+    assert " ".join(units) in boot
+    installed = {Path(file.path).name for file in node_files(role)}
+    assert {*units} - installed <= {"rabbitmq-server.service"}, "that one is the package's"

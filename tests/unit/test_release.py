@@ -67,7 +67,7 @@ def test_byte_code_is_used_without_looking_at_its_source(tmp_path: Path) -> None
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what releases are made of, with an image that need not be there."""
-    for name in ("app", "contract", "ops", "playbooks", "cloud-init", "uv.lock", "pyproject.toml"):
+    for name in ("app", "contract", "jobs", "ops", "playbooks", "cloud-init", "uv.lock", "pyproject.toml"):
         source, place = release.CHECKOUT / name, tmp_path / name
         shutil.copytree(source, place) if source.is_dir() else shutil.copy(source, place)
     monkeypatch.setattr(release, "CHECKOUT", tmp_path)
@@ -168,3 +168,19 @@ def test_a_release_that_is_not_what_its_name_says_is_one_line_and_stays_nowhere(
         release.unpacked(Bucket(content), digest)
     assert len(error.value.message.splitlines()) == 1
     assert list(kept.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "kinds"),
+    [
+        ("config:\n  slipway:jobs: {enabled: true}\n", ("server", "control", "jobs")),
+        ("config:\n  slipway:jobs: {enabled: false}\n", ("server", "control")),
+        ("config:\n  slipway:fleet: {desired: 2}\n", ("server", "control")),
+        ("", ("server", "control")),
+    ],
+)
+def test_the_jobs_release_is_built_only_where_a_stack_wants_it(
+    checkout: Path, settings: str, kinds: tuple[str, ...]
+) -> None:
+    (checkout / "Pulumi.some.yaml").write_text(settings)
+    assert release.wanted() == kinds

@@ -13,6 +13,8 @@ import yaml
 
 from contract.node_files import CLOUD_INIT, Role, manifest, node_files
 from infra import bundle, userdata
+from infra.jobs import JobsSettings
+from infra.reading import Section
 
 SERVING: dict[str, Any] = {
     "stack": "local",
@@ -22,9 +24,10 @@ SERVING: dict[str, Any] = {
     "deployment_parameter": "/slipway/local/deployment",
     "watcher_key_parameter": "/slipway/local/watcher-key",
     "prediction_log": {"share": 0.0, "daily_bytes": 268435456},
+    "jobs": None,
 }
 TRACKING: dict[str, Any] = {
-    **{name: value for name, value in SERVING.items() if name != "prediction_log"},
+    **{name: value for name, value in SERVING.items() if name not in ("prediction_log", "jobs")},
     "role": "tracking",
     "tracking_parameter": "/slipway/local/tracking-address",
     "watcher_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:watcher-key",
@@ -37,9 +40,23 @@ TRACKING: dict[str, Any] = {
     "mlflow_admin_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:mlflow-admin",
     "mlflow_allowed_hosts": ["localhost:5000"],
 }
+JOBS: dict[str, Any] = {
+    "release": "0" * 64,
+    "broker_parameter": "/slipway/local/broker-address",
+    "broker_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:broker",
+    "database_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:jobs-database",
+    "limits": JobsSettings.read(Section("", {}, [])).limits(),
+}
+BROKER: dict[str, Any] = {
+    **{name: value for name, value in SERVING.items() if name != "prediction_log"},
+    "role": "broker",
+    "watcher_key_parameter": None,
+    "jobs": JOBS,
+    **{name: value for name, value in TRACKING.items() if name.startswith("database_")},
+}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ operator"
-FACTS: list[dict[str, Any]] = [SERVING, TRACKING]
-ROLES: tuple[Role, ...] = ("serving", "tracking")
+FACTS: list[dict[str, Any]] = [SERVING, TRACKING, BROKER]
+ROLES: tuple[Role, ...] = ("serving", "tracking", "broker")
 
 
 def user_data(facts: dict[str, Any]) -> str:
@@ -133,7 +150,7 @@ def test_facts_that_are_incomplete_or_of_another_role_are_refused() -> None:
 
 
 def test_no_endpoint_and_nothing_of_a_release_stands_in_user_data_or_a_bundle() -> None:
-    texts = [user_data(SERVING), *(file.content for file in node_files("serving"))]
+    texts = [user_data(SERVING), *(file.content for role in ("serving", "broker") for file in node_files(role))]
     for text in texts:
         assert "http://" not in re.sub(r"http://(slipway_\w+|127\.0\.0\.1)", "", text)
         assert "AWS_ENDPOINT_URL=" not in text

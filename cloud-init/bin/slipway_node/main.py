@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _status(activation: Activation, arguments: argparse.Namespace) -> None:
-    more = {"server": report.server(activation.node), "trial": trial.told(activation)} if arguments.server else {}
+    more: dict[str, Any] = {}
+    if arguments.server:
+        own = activation.node
+        more = {"server": report.server(own), "trial": trial.told(activation), "jobs": report.jobs(own)}
     print(json.dumps({**describe(activation), **more}, indent=2))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 CONTRACT = Path("/etc/slipway/contract.yaml")
-PATHS = ("releases", "models", "deployments", "slots", "state", "predictions", "run", "trial")
+PATHS = ("releases", "models", "deployments", "slots", "state", "predictions", "run", "trial", "jobs")
 OTHER_SLOT = {"a": "b", "b": "a"}
 
 
@@ -34,6 +34,8 @@ class Node:
     predictions: Path
     run: Path
     trial: Path
+    jobs: Path
+    accept: Path | None
     port: int
     unit_prefix: str
     keys: Mapping[str, str]
@@ -52,6 +54,7 @@ class Node:
             bucket=facts["bucket"],
             deployment_parameter=facts["deployment_parameter"],
             **{name: paths[name] for name in PATHS},
+            accept=paths["jobs_run"] / "accept.sock" if facts.get("jobs") else None,
             port=contract["ports"]["node_http"],
             unit_prefix=contract["units"]["server"],
             keys=contract["s3"],

@@ -26,7 +26,7 @@ def prune(node: Node, history: list[str], confirmed: str | None) -> None:
             name
             for manifest in manifests + waiting
             for name in (manifest.id, manifest.release, *manifest.model_digests)
-        }
+        } | {node.jobs.resolve().name}
         for folder in (node.releases, node.models, node.deployments):
             for entry in folder.iterdir() if folder.is_dir() else []:
                 if entry.name.removesuffix(".json") not in kept and fetch.discard(entry):

@@ -32,6 +32,19 @@ def server(node: Node) -> dict[str, Any]:
         return {**found, "error": f"no model server answers: {error}"}
 
 
+def jobs(node: Node) -> dict[str, Any] | None:
+    """What accepting says: whether it finds `broker` and `database`, and how many are `queued`. None without jobs."""
+    if node.accept is None:
+        return None
+    connection = UnixConnection(node.accept)
+    connection.timeout = ANSWER_SECONDS
+    try:
+        _, _, said = ask(connection, "GET", "/jobs/health")
+    except (OSError, http.client.HTTPException) as error:
+        return {"error": f"nobody accepts jobs: {error}"}
+    return said if isinstance(said, dict) else {"error": "how jobs are cannot be read"}
+
+
 def counts(exposition: str) -> dict[str, float]:
     """The sums of the counters that tell how it goes, from Prometheus' text."""
     found = dict.fromkeys(COUNTED, 0.0)

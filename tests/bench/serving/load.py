@@ -104,6 +104,12 @@ def opened(request: Request, address: Address, folder: Path, *, per_second: int,
     return _measured(open_argv(request, address, log, per_second=per_second, seconds=seconds), log, seconds)
 
 
+def counted(request: Request, address: Address, folder: Path, *, connections: int, total: int, seconds: float) -> Load:
+    """So many requests, within `seconds`; `rate` means nothing."""
+    log = folder / "load.log"
+    return _measured(_argv(request, address, log, ["-c", str(connections), "-n", str(total)]), log, seconds)
+
+
 def _measured(argv: list[str], log: Path, seconds: float) -> Load:
     log.unlink(missing_ok=True)
     done = run(argv, timeout_seconds=seconds + GRACE_SECONDS, hint="the server under test may hang: see its log")

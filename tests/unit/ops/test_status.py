@@ -7,6 +7,7 @@ import click
 import pytest
 
 from ops.nodes import Node
+from ops.status import queue
 from ops.status.facts import NodeStatus, Status, WantedModel, node_status
 from ops.status.gather import unserved, wanted
 from ops.status.judge import judged
@@ -179,3 +180,16 @@ def test_a_trial_that_the_fleet_knows_nothing_of_is_a_problem_unless_a_rollout_i
         f"{NODE.name}: deployment {OTHER} gets 5% of its predictions, which no trial of the fleet says"
     ]
     assert status(node(said(trial=TRIAL)), lock="ada tries it").problems == []
+
+
+def test_jobs_are_one_line_and_none_where_there_are_none() -> None:
+    broker = Node(id="i-b", role="broker", state="running", address="10.0.0.1", zone="a", group=None)
+
+    def with_jobs(**jobs: Any) -> NodeStatus:
+        return NodeStatus(name="n", id="i", state="running", health="healthy", jobs=jobs)
+
+    well, alone = with_jobs(broker=True, database=True, queued=7), with_jobs(broker=False, database=True, queued=9)
+    silent = with_jobs(error="nobody accepts jobs: refused")
+    assert queue.words([well, alone], [broker]) == "9 queued; 1 of 2 nodes accept them; broker-i-b running"
+    assert queue.words([silent], []) == "nobody knows how many are queued; 0 of 1 nodes accept them; no broker"
+    assert queue.words([NodeStatus(name="n", id="i", state="running", health="healthy")], []) == ""

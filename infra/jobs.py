@@ -1,0 +1,73 @@
+"""The settings of asynchronous predictions. Off, nothing of them exists: no broker, no secret, no rule, no grant."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from contract import HTTP
+from infra.reading import Section
+from infra.sections import CpuCredits, NodeSettings
+
+INLINE_BYTES = 64 * 1024
+"""What is larger goes to the bucket, and not into a row."""
+HOURS_A_DAY = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsSettings:
+    """`release` is the digest of the jobs release; None is the one that the program uploaded first.
+
+    `concurrency` is of each node's worker, `queue_limit` of the whole stack.
+    """
+
+    enabled: bool
+    broker: NodeSettings
+    release: str | None
+    retention_hours: int
+    attempts: int
+    queue_limit: int
+    concurrency: int
+
+    @classmethod
+    def read(cls, s: Section) -> "JobsSettings":
+        settings = cls(
+            enabled=s.flag("enabled", False),
+            broker=_broker(s.section("broker")),
+            release=s.optional("release", r"[0-9a-f]{64}", "64 hexadecimal digits"),
+            retention_hours=s.number("retentionHours", 1, 720, 24),
+            attempts=s.number("attempts", 1, 20, 5),
+            queue_limit=s.number("queueLimit", 1, 10_000_000, 100_000),
+            concurrency=s.number("concurrency", 1, 256, 8),
+        )
+        s.finish()
+        return settings
+
+    @property
+    def bucket_days(self) -> int | None:
+        """The retention for S3, which counts in days, never shorter than the hours; None without jobs."""
+        return -(-self.retention_hours // HOURS_A_DAY) if self.enabled else None
+
+    def limits(self) -> dict[str, Any]:
+        """As nodes are told them; `jobs/config.py` is their reader."""
+        return {
+            "retention_hours": self.retention_hours,
+            "attempts": self.attempts,
+            "queue": self.queue_limit,
+            "inline_bytes": INLINE_BYTES,
+            "concurrency": self.concurrency,
+            "body_bytes": HTTP.body_bytes,
+        }
+
+
+def _broker(s: Section) -> NodeSettings:
+    """A node like others, but for what only the balancer's nodes have: it has no requests to wait for."""
+    settings = NodeSettings(
+        instance_type=s.text("instanceType", r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "t3.small", default="t3.small"),
+        disk_gib=s.number("diskGib", 8, 1024, 20),
+        cpu_credits=s.choice("cpuCredits", CpuCredits, CpuCredits.STANDARD),
+        grace_seconds=s.number("graceSeconds", 60, 3600, 600),
+        warmup_seconds=s.number("warmupSeconds", 0, 3600, 180),
+        drain_seconds=0,
+        timeout_seconds=s.number("timeoutSeconds", 60, 7200, 1800),
+    )
+    s.finish()
+    return settings
