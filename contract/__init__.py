@@ -135,6 +135,7 @@ class Secrets:
     mlflow_admin: str
     watcher_key: str
     broker: str
+    webhook: str
     jobs_database: str
 
 

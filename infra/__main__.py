@@ -79,6 +79,7 @@ fleet = Fleet(
     ),
     opts,
 )
+url = balancer.dns_name.apply(lambda dns: addresses.url(s, dns))
 tracking = Tracking(
     s.prefix,
     TrackingArgs(
@@ -86,6 +87,7 @@ tracking = Tracking(
         settings=s.tracking,
         mlflow=s.mlflow,
         delivery=s.delivery,
+        url=url,
         parameters=parameters,
         database=database,
         releases=releases,
@@ -114,7 +116,7 @@ if jobs:
 if s.alarms.enabled:
     Alarms(s.prefix, AlarmsArgs(settings=s, balancer=balancer, fleet=fleet, database=database), opts)
 
-pulumi.export("url", balancer.dns_name.apply(lambda dns: addresses.url(s, dns)))
+pulumi.export("url", url)
 pulumi.export("mlflow_url", balancer.dns_name.apply(lambda dns: addresses.mlflow_url(s.mlflow, dns)))
 pulumi.export("bucket", storage.bucket)
 pulumi.export("deployment_parameter", parameters.deployment_name)
@@ -122,5 +124,5 @@ pulumi.export("fleet_group", fleet_gate.confirm(fleet.group_name))
 pulumi.export("tracking_group", tracking_gate.confirm(tracking.group_name))
 pulumi.export("mlflow_admin_secret_arn", parameters.admin_secret_arn)
 pulumi.export("region", s.region)
-pulumi.export("delivery", s.delivery.output())
+pulumi.export("delivery", parameters.delivery)
 pulumi.export("load_balancer_arn", balancer.arn)

@@ -3,13 +3,17 @@
 They are an output of the stack, and among the tracking node's facts; `ops/rollout/settings.py` is their reader.
 """
 
+import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from infra.reading import Section
+from infra.reading import Problem, Section
 
 NAME = r"[A-Za-z0-9_.-]{1,250}"
+PYPI = "https://pypi.org/simple"
+INDEX = r"https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:443)?(/[A-Za-z0-9._~/%+-]*)?"
+LOGIN = re.compile(r"//[^/@]*@")
 
 
 class Goal(StrEnum):
@@ -41,6 +45,12 @@ class DeliverySettings:
     metric_goal: Goal
     metric_margin: float
     build_releases: bool
+    index: str
+    """Where the tracking node gets packages from: an address that every reader of the stack may see."""
+    improvement: float
+    """By how much a training's model must be better than the one that is served, where its pipeline says nothing."""
+    webhook: bool
+    webhook_private: bool
 
     @classmethod
     def read(cls, s: Section) -> "DeliverySettings":
@@ -63,6 +73,10 @@ class DeliverySettings:
             metric_goal=s.choice("metricGoal", Goal, Goal.LOWER),
             metric_margin=s.decimal("metricMargin", 0, 1000000, 0.0),
             build_releases=s.flag("buildReleases", False),
+            index=_index(s),
+            improvement=s.decimal("improvement", 0, 1000000, 0.0),
+            webhook=s.flag("webhook", False),
+            webhook_private=s.flag("webhookPrivate", False),
         )
         s.finish()
         return settings
@@ -70,3 +84,14 @@ class DeliverySettings:
     def output(self) -> dict[str, Any]:
         """As JSON has them."""
         return {**asdict(self), "models": list(self.models), "metric_goal": str(self.metric_goal)}
+
+
+def _index(s: Section) -> str:
+    given = str(s.data.get("index", ""))
+    if LOGIN.search(given):
+        s.take("index")
+        reason = "it holds a login, which the stack's state and every node would show"
+        way_out = "Name an index that the tracking node may read without one."
+        s.problems.append(Problem(s.path("index"), LOGIN.sub("//…@", given), reason, way_out))
+        return PYPI
+    return s.text("index", INDEX, f"{PYPI}, by https at port 443", default=PYPI)

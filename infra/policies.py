@@ -104,13 +104,23 @@ def logs(bucket_arn: str, role: str) -> str:
 
 
 def watcher(
-    stack: str, bucket_arn: str, deployment_arn: str, key_arn: str | None, secret_arn: str | None
+    stack: str,
+    bucket_arn: str,
+    deployment_arn: str,
+    key_arn: str | None,
+    secret_arn: str | None,
+    *,
+    webhook_arn: str | None = None,
+    builds: bool = False,
 ) -> list[Statement]:
-    """Makes deployments and rolls them: their objects, the pointer, its own SSH key, and where the nodes are.
+    """Makes deployments and rolls them: their objects, the pointer, its own SSH key, and where the nodes are. Where it
+    `builds` releases, it adds them; where there is a chat to tell, it reads the chat's address.
 
     EC2 knows no resource for descriptions. A console, which shows a node's host keys, is of this stack's nodes only.
     """
     keys, secrets = [arn for arn in (key_arn,) if arn], [arn for arn in (secret_arn,) if arn]
+    chat = [allow(["secretsmanager:GetSecretValue"], [webhook_arn])] if webhook_arn else []
+    built = [allow(["s3:PutObject"], _below(bucket_arn, [S3.releases]))] if builds else []
     own = {"StringEquals": {f"aws:ResourceTag/{TAGS.stack}": stack}}
     return [
         allow(["s3:GetObject", "s3:PutObject"], _below(bucket_arn, WATCHER_PREFIXES)),
@@ -121,6 +131,8 @@ def watcher(
         allow(["ec2:DescribeInstances"], ["*"]),
         _metrics(),
         allow(["ec2:GetConsoleOutput"], ["arn:aws:ec2:*:*:instance/*"], Condition=own),
+        *built,
+        *chat,
     ]
 
 

@@ -23,6 +23,7 @@ TRACKING_FACTS = SHARED_FACTS | {
     "watcher_secret_arn",
     "control_release",
     "delivery",
+    "url",
     "database_host",
     "database_port",
     "database_name",

@@ -30,6 +30,10 @@ class RefusedError(UserError):
         self.model = model
 
 
+class NotNowError(UserError):
+    """Something outside is in the way (a network, a full disk), and may be gone later. No model is to blame."""
+
+
 @contextmanager
 def reported(program: str) -> Iterator[None]:
     """Wraps a command line's main: a `UserError` becomes its text on stderr and exit status 1, Ctrl-C status 130."""

@@ -3,17 +3,14 @@
 They are most of a release and change seldom, so they are kept in the cache under what decides them.
 """
 
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ops import bytecode, canonical, node_python
-from ops.errors import UserError
+from ops import bytecode, canonical, node_python, uv
 from ops.node_python import Progress
-from ops.run import run
 
 Kind = Literal["server", "control", "jobs"]
 
@@ -21,13 +18,16 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PYTHON_VERSION = "3.11"
 PLATFORM = "x86_64-manylinux_2_36"
 
+FOLDER = "packages-"
 TESTED = ("matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn")
 """Packages whose own tests are megabytes that no other code imports."""
 UNUSED = (
-    *("bin", "ansible_test", "pyarrow/include", "pyarrow/src", "onnx/backend/test"),
+    *("ansible_test", "pyarrow/include", "pyarrow/src", "onnx/backend/test"),
     *(f"onnxruntime/{name}" for name in ("datasets", "quantization", "tools", "transformers")),
 )
-"""Scripts hold the path of the Python that installed them; the rest is for building and testing."""
+"""For building and testing."""
+PROGRAMS = ("uv",)
+"""What of `bin/` is a program. The rest are scripts, which hold the path of the Python that installed them."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,13 @@ class Locked:
 
     tree: Path
     archive: Path
-    versions: dict[str, str]
+    requirements: str
+    """Its pins with their hashes."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        pins = (line.split(";")[0].split() for line in self.requirements.splitlines() if "==" in line)
+        return dict(pin[0].split("==") for pin in pins if pin[0][0].isalnum())
 
 
 def locked(kind: Kind, cache: Path, progress: Progress = lambda _: None, requirements: str | None = None) -> Locked:
@@ -45,14 +51,14 @@ def locked(kind: Kind, cache: Path, progress: Progress = lambda _: None, require
     `requirements`: these pins with their hashes instead of the lock's.
     """
     requirements = requirements or exported(kind)
-    place = cache / f"packages-{kind}-{_identity(kind, requirements)}"
+    place = cache / f"{FOLDER}{kind}-{_identity(kind, requirements)}"
     if not place.exists():
         with tempfile.TemporaryDirectory(dir=cache, prefix=".packages-") as folder:
             made = Path(folder) / "made"
             _make(kind, requirements, made, progress)
             if not place.exists():  # another checkout may have been faster
                 made.replace(place)
-    return Locked(place / "tree", place / "archive", _versions(requirements))
+    return Locked(place / "tree", place / "archive", requirements)
 
 
 def _make(kind: Kind, requirements: str, place: Path, progress: Progress) -> None:
@@ -76,19 +82,13 @@ def _identity(kind: Kind, requirements: str) -> str:
 def exported(kind: Kind) -> str:
     """The group `kind` of `uv.lock` with every package's digest, as pip reads it."""
     group = ["--only-group", kind, "--frozen", "--no-emit-project", "--quiet", "--no-header"]
-    return run([find_uv(), "export", *group], cwd=CHECKOUT).stdout
-
-
-def _versions(requirements: str) -> dict[str, str]:
-    pins = (line.split(";")[0].split() for line in requirements.splitlines() if "==" in line and line[0].isalnum())
-    return dict(pin[0].split("==") for pin in pins)
+    return uv.run(["export", *group], cwd=CHECKOUT).stdout
 
 
 def _install(requirements: str, lib: Path) -> None:
     target = ["--target", str(lib), "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM]
-    install = [find_uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    hint = "check the network, or the index and proxy that uv is configured with"
-    run([*install, *target, "--requirements", "-"], input=requirements, cwd=CHECKOUT, hint=hint)
+    install = ["pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    uv.run([*install, *target, "--requirements", "-"], input=requirements, cwd=CHECKOUT)
     _prune(lib)
 
 
@@ -96,6 +96,7 @@ def _prune(lib: Path) -> None:
     (lib / ".lock").unlink(missing_ok=True)
     for name in UNUSED:
         shutil.rmtree(lib / name, ignore_errors=True)
+    _without_scripts(lib / "bin")
     for package in TESTED:
         for tests in sorted((lib / package).rglob("tests")):
             shutil.rmtree(tests, ignore_errors=True)
@@ -105,9 +106,11 @@ def _prune(lib: Path) -> None:
         record.write_text("\n".join(lines) + "\n")
 
 
-def find_uv() -> str:
-    """Raises `UserError` when there is none."""
-    uv = os.environ.get("SLIPWAY_UV") or shutil.which("uv")
-    if not uv:
-        raise UserError("uv is not on PATH", "run `make release`, which sets up the pinned uv")
-    return uv
+def _without_scripts(folder: Path) -> None:
+    if not folder.is_dir():
+        return
+    for script in folder.iterdir():
+        if script.name not in PROGRAMS:
+            script.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from contract import S3
-from ops import compiling, deployment, environments, evidence, release, requirements, resolution
+from ops import compiling, deployment, environments, evidence, growing, release, requirements
 from ops.compiling import Mode, Subject
 from ops.deployment import Version
-from ops.errors import RefusedError, UserError
+from ops.errors import NotNowError, RefusedError, UserError
 from ops.evidence import MismatchError
 from ops.node_python import Progress
 from ops.resolution import Wish
@@ -102,6 +102,9 @@ def make(at: Store, wanted: Plan, progress: Progress = lambda _: None, *, build:
         progress(mismatch.message.splitlines()[0])
         try:
             digest = release_for(at, wanted, progress)
+        except NotNowError as error:
+            reason = f"{mismatch.message}; no release can be built now: {error.message}"
+            raise NotNowError(reason, error.hint) from error
         except UserError as error:
             reason = f"{mismatch.message}; no release can be built that has it: {error.message}"
             raise RefusedError(mismatch.model, reason, error.hint) from error
@@ -120,7 +123,7 @@ def release_for(at: Store, wanted: Plan, progress: Progress = lambda _: None) ->
         for entry in wanted.kept:
             label = f"{entry['name']}/{entry['version']}"
             wishes[label] = _wishes(label, fetch(at, entry, Path(folder) / entry["digest"]))
-    built = resolution.build(wishes, progress)
+    built = growing.build(at, wishes, wanted.release, progress)
     progress("uploaded" if release.publish(at, built) else "the bucket has it already")
     return built.digest
 

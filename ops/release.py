@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,14 @@ from typing import Any
 import yaml
 
 from contract import S3
-from ops import bytecode, cache, canonical, node_python, packages
+from ops import bytecode, cache, canonical, node_python, packages, sources
 from ops.errors import UserError, reported
 from ops.lock import exclusive
 from ops.node_python import Progress
-from ops.packages import PLATFORM, PYTHON_VERSION, Kind
+from ops.packages import PLATFORM, PYTHON_VERSION, Kind, Locked
 from ops.store import Store
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-SOURCES: Mapping[Kind, tuple[str, ...]] = {
-    "server": ("app", "contract"),
-    "control": ("app", "contract", "ops", "playbooks", "cloud-init"),
-    "jobs": ("jobs", "contract", "ops/__init__.py", "ops/errors.py", "ops/postgres.py"),
-}
 ALWAYS: tuple[Kind, ...] = ("server", "control")
 JOBS_SETTING = "slipway:jobs"
 
@@ -44,15 +39,18 @@ class Release:
     file: str
 
 
-def build(kind: Kind, progress: Progress = lambda _: None, requirements: str | None = None) -> Release:
+def build(
+    kind: Kind, progress: Progress = lambda _: None, requirements: str | None = None, base: Path | None = None
+) -> Release:
     """The release of this checkout, built unless the cache has it: by one process at a time. Raises `UserError`.
 
-    `requirements`: pins with hashes that take the place of the lock's.
+    `requirements`: pins with hashes that take the place of the lock's. `base`: an unpacked release whose code takes the
+    place of the checkout's.
     """
     kept = cache_folder()
-    record = kept / f"{kind}-{inputs_digest(kind, requirements)}.json"
+    record = kept / f"{kind}-{inputs_digest(kind, requirements, base)}.json"
     with exclusive(kept / f"{kind}.lock", f"the build of the {kind} release", waiting=progress):
-        return _recorded(record) or _built(kind, kept, record, progress, requirements)
+        return _recorded(record) or _built(kind, kept, record, progress, requirements=requirements, base=base)
 
 
 def _recorded(record: Path) -> Release | None:
@@ -60,12 +58,14 @@ def _recorded(record: Path) -> Release | None:
     return release if release and Path(release.file).exists() else None
 
 
-def _built(kind: Kind, kept: Path, record: Path, progress: Progress, requirements: str | None) -> Release:
+def _built(
+    kind: Kind, kept: Path, record: Path, progress: Progress, *, requirements: str | None, base: Path | None
+) -> Release:
     locked = packages.locked(kind, kept, progress, requirements)
     with tempfile.TemporaryDirectory(dir=kept, prefix=".building-") as folder:
         tree = Path(folder) / "tree"
         progress(f"compiling the {kind} release with the node's Python")
-        assemble(kind, tree, locked.versions, progress)
+        assemble(kind, tree, locked, base, progress)
         progress(f"packing the {kind} release")
         archive = Path(folder) / "archive"
         digest = canonical.end_tar_zst(locked.archive, tree, archive)
@@ -85,33 +85,29 @@ def cache_folder() -> Path:
     return cache.folder("releases")
 
 
-def inputs_digest(kind: Kind, requirements: str | None = None) -> str:
+def inputs_digest(kind: Kind, requirements: str | None = None, base: Path | None = None) -> str:
     """Of everything that decides the release: the lock, the sources, the node's Python and this recipe."""
-    recipe = [Path(file) for file in (__file__, packages.__file__, bytecode.__file__, canonical.__file__)]
-    files = [CHECKOUT / "uv.lock", CHECKOUT / "pyproject.toml", *recipe, *_sources(kind)]
-    parts = {str(path.relative_to(CHECKOUT)): canonical.sha256(path.read_bytes()) for path in files}
+    modules = (packages, sources, bytecode, canonical)
+    recipe = [Path(__file__), *(Path(str(module.__file__)) for module in modules)]
+    lock = [] if base else [CHECKOUT / "uv.lock", CHECKOUT / "pyproject.toml"]
+    parts = {str(path.relative_to(CHECKOUT)): canonical.sha256(path.read_bytes()) for path in (*lock, *recipe)}
+    parts |= {name: canonical.sha256(path.read_bytes()) for name, path in sources.files(kind, base).items()}
     inputs = [kind, node_python.identity(), parts, *([requirements] if requirements else [])]
     return canonical.sha256(canonical.json_bytes(inputs))[:16]
 
 
-def assemble(kind: Kind, tree: Path, versions: Mapping[str, str], progress: Progress = lambda _: None) -> None:
-    """All of a release but its packages, as a folder: `src/` our code, `release.json`."""
+def assemble(kind: Kind, tree: Path, locked: Locked, base: Path | None, progress: Progress = lambda _: None) -> None:
+    """All of a release but its packages, as a folder: `src/` our code, and what the release says of itself."""
     tree.mkdir()
-    for source in _sources(kind):
-        place = tree / "src" / source.relative_to(CHECKOUT)
+    for name, source in sources.files(kind, base).items():
+        place = tree / "src" / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, place)
-    about = {"kind": kind, "python": PYTHON_VERSION, "platform": PLATFORM, "packages": dict(versions)}
-    (tree / "release.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
+    about: dict[str, Any] = {"kind": kind, "python": PYTHON_VERSION, "platform": PLATFORM}
+    about |= {"packages": locked.versions, "requires": sources.requires(kind, base)}
+    (tree / sources.ABOUT).write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
+    (tree / sources.PINS).write_text(locked.requirements)
     node_python.compile_tree(tree, progress)
-
-
-def _sources(kind: Kind) -> Iterator[Path]:
-    for source in SOURCES[kind]:
-        place = CHECKOUT / source
-        for path in [place] if place.is_file() else sorted(place.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
-                yield path
 
 
 def unpacked(store: Store, digest: str, progress: Progress = lambda _: None) -> Path:
@@ -148,14 +144,17 @@ def _wrong(archive: Path, tree: Path, digest: str) -> str:
     return "" if actual == digest else f"has the digest {actual}"
 
 
-def prune(keep: int) -> None:
-    """Removes all but the `keep` releases that were unpacked here last, and every archive: S3 has them."""
+def prune(keep: int, spared: str = "") -> None:
+    """Removes all but the `keep` releases that were unpacked here last, and whatever others were built from: S3 has
+    what matters. `spared` is the digest of one that stays besides."""
     kept = cache_folder()
     folders = [path for path in kept.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    for folder in sorted(folders, key=lambda path: path.stat().st_ctime, reverse=True)[keep:]:
+    packed = [path for path in folders if path.name.startswith(packages.FOLDER)]
+    others = [path for path in folders if path not in packed and path.name != spared]
+    for folder in [*packed, *sorted(others, key=lambda path: path.stat().st_ctime, reverse=True)[keep:]]:
         shutil.rmtree(folder)
-    for archive in kept.glob("*.tar.zst"):
-        archive.unlink()
+    for file in (*kept.glob("*.tar.zst"), *kept.glob("*.json")):
+        file.unlink()
 
 
 def publish(store: Store, release: Release) -> bool:

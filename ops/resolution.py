@@ -6,7 +6,6 @@ not. Where no such set exists, uv says why, and who wants what is put beside it.
 
 import re
 import tempfile
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +13,17 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from ops import packages, release
+from ops import packages, release, sources, uv
 from ops.errors import UserError
 from ops.node_python import Progress
 from ops.release import Release
-from ops.run import CommandError, run
+from ops.run import CommandError
 
 SERVER = "the server"
 UNSOLVABLE = "No solution found"
 DRAWN = re.compile(r"[\u00b7\u00d7\u2500-\u257f\u25b6]")
 """The signs with which uv draws the tree of its reasons."""
+WHEELLESS = re.compile(r"has no (usable )?wheels")
 
 
 @dataclass(frozen=True)
@@ -34,27 +34,27 @@ class Wish:
     constraints: Sequence[str] = ()
 
 
-def build(wanted: Mapping[str, Wish], progress: Progress = lambda _: None) -> Release:
-    """The server release of this checkout with what these models (by name/version) want. Raises `UserError`."""
+def build(wanted: Mapping[str, Wish], progress: Progress = lambda _: None, base: Path | None = None) -> Release:
+    """The server release of this checkout with what these models (by name/version) want. Raises `UserError`.
+
+    `base`: an unpacked release, whose code and packages take the place of the checkout's.
+    """
     progress(f"resolving the packages of {', '.join(wanted)} together with the server's")
-    return release.build("server", progress, resolve(wanted))
+    return release.build("server", progress, resolve(wanted, base), base)
 
 
-def resolve(wanted: Mapping[str, Wish]) -> str:
+def resolve(wanted: Mapping[str, Wish], base: Path | None = None) -> str:
     """Pins with hashes, as pip reads them. Raises `UserError` that names the conflict."""
-    packages.find_uv()
-    asked = {SERVER: Wish(server_group()), **wanted}
+    uv.find()
+    asked = {SERVER: Wish(sources.requires("server", base)), **wanted}
     with tempfile.TemporaryDirectory(prefix="slipway-resolve-") as folder:
         given, bounds, pins = (Path(folder) / name for name in ("wanted.in", "bounds.txt", "pins.txt"))
         given.write_text("".join(f"{line}\n" for wish in asked.values() for line in wish.requirements))
         bounds.write_text("".join(f"{line}\n" for wish in asked.values() for line in wish.constraints))
-        pins.write_text(packages.exported("server"))  # uv keeps the versions that it finds in its output
+        # uv keeps the versions that it finds in its output
+        pins.write_text(sources.pins(base) if base else packages.exported("server"))
         try:
-            run(
-                command(given, bounds, pins),
-                cwd=packages.CHECKOUT,
-                hint="check the network, and the index that uv is set to",
-            )
+            uv.run(command(given, bounds, pins), cwd=packages.CHECKOUT)
         except CommandError as error:
             raise explained(error, asked) from error
         return pins.read_text()
@@ -64,7 +64,6 @@ def command(given: Path, bounds: Path, pins: Path) -> list[str]:
     target = ["--python-version", packages.PYTHON_VERSION, "--python-platform", packages.PLATFORM]
     form = ["--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:", "--quiet"]
     return [
-        packages.find_uv(),
         "pip",
         "compile",
         str(given),
@@ -77,25 +76,20 @@ def command(given: Path, bounds: Path, pins: Path) -> list[str]:
     ]
 
 
-def server_group() -> list[str]:
-    """What the server itself asks for, as pyproject.toml has it."""
-    file = packages.CHECKOUT / "pyproject.toml"
-    if not file.exists():
-        raise UserError("releases are built in a checkout, and this is none", "`slipway release --for` from a checkout")
-    project = tomllib.loads(file.read_text())
-    return [each for each in project["dependency-groups"]["server"] if isinstance(each, str)]
-
-
 def explained(error: CommandError, asked: Mapping[str, Wish]) -> UserError:
     """uv's own reason in one paragraph, and who wants each package that it names."""
     said = error.result.stderr
     if UNSOLVABLE not in said:
         return error
     reason = " ".join(DRAWN.sub(" ", said.partition(UNSOLVABLE)[2].partition(":")[2]).split()).split(" hint:")[0]
-    lines = ["no set of packages satisfies the server and these models:", reason, *wishes(reason, asked)]
-    return UserError(
-        "\n  ".join(lines), "log the model with versions that the server can have too, or take out the other model"
-    )
+    if WHEELLESS.search(reason):
+        nodes = f"Python {packages.PYTHON_VERSION}, {packages.PLATFORM}"
+        head = f"a package has no wheel for the nodes ({nodes}), and none is built from its source:"
+        hint = "log the model with a version that has wheels, or publish one to the index"
+    else:
+        head = "no set of packages satisfies the server and these models:"
+        hint = "log the model with versions that the server can have too, or take out the other model"
+    return UserError("\n  ".join([head, reason, *wishes(reason, asked)]), hint)
 
 
 def wishes(reason: str, asked: Mapping[str, Wish]) -> list[str]:

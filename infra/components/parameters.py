@@ -5,6 +5,7 @@ node. Secrets are made empty, so that no state of the program holds any.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -14,6 +15,7 @@ from infra.settings import Settings
 
 OWNED_AT_RUNTIME = ["value", "insecureValue"]
 NOTHING_YET = "pending"
+GENERATED = "; the tracking node generates it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,9 @@ class Parameters(pulumi.ComponentResource):
     watcher_key_name: str | None
     watcher_key_arn: pulumi.Output[str | None]
     watcher_secret_arn: pulumi.Output[str | None]
+    webhook_arn: pulumi.Output[str | None]
+    delivery: dict[str, Any]
+    """What those who roll out go by: the settings, and the secret that holds the chat's address."""
     ready: list[pulumi.Resource]
 
     def __init__(self, name: str, args: ParametersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -49,7 +54,7 @@ class Parameters(pulumi.ComponentResource):
             f"{name}-tracking-address", self.tracking_name, NOTHING_YET, "Private address of the tracking node"
         )
         days = args.settings.secret_recovery_days
-        secret = self._secret(f"{name}-{SECRETS.mlflow_admin}", "MLflow's administrator", days)
+        secret = self._secret(f"{name}-{SECRETS.mlflow_admin}", f"MLflow's administrator{GENERATED}", days)
         self.deployment_arn, self.tracking_arn, self.admin_secret_arn = deployment.arn, tracking.arn, secret.arn
         self.ready = [deployment, tracking, secret]
         self.watcher_key_name = None
@@ -59,15 +64,21 @@ class Parameters(pulumi.ComponentResource):
             key = self._parameter(
                 f"{name}-{PARAMETERS.watcher_key}", self.watcher_key_name, NOTHING_YET, "Public SSH key of the watcher"
             )
-            private = self._secret(f"{name}-{SECRETS.watcher_key}", "Private SSH key of the watcher", days)
+            private = self._secret(f"{name}-{SECRETS.watcher_key}", f"Private SSH key of the watcher{GENERATED}", days)
             self.watcher_key_arn, self.watcher_secret_arn = key.arn, private.arn
             self.ready += [key, private]
+        self.webhook_arn = pulumi.Output.from_input(None)
+        if args.settings.delivery.webhook:
+            chat = self._secret(f"{name}-{SECRETS.webhook}", "Address of a chat's webhook; an operator fills it", days)
+            self.webhook_arn = chat.arn
+            self.ready.append(chat)
+        self.delivery = {**args.settings.delivery.output(), "webhook_secret_arn": self.webhook_arn}
         self.register_outputs({"deployment_name": self.deployment_name, "admin_secret_arn": self.admin_secret_arn})
 
     def _secret(self, label: str, what: str, recovery_days: int) -> aws.secretsmanager.Secret:
         return aws.secretsmanager.Secret(
             label,
-            description=f"{what}; the tracking node generates it",
+            description=what,
             recovery_window_in_days=recovery_days,
             tags={"Name": label},
             opts=pulumi.ResourceOptions(parent=self),

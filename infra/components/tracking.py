@@ -30,6 +30,7 @@ class TrackingArgs:
     releases: Releases
     mlflow: MlflowSettings
     delivery: DeliverySettings
+    url: pulumi.Input[str]
     firewall: Firewall
     balancer: Balancer
     hooks: pulumi.ResourceHookBinding
@@ -47,7 +48,8 @@ class Tracking(pulumi.ComponentResource):
             "watcher_key_parameter": parameters.watcher_key_name,
             "watcher_secret_arn": parameters.watcher_secret_arn,
             "control_release": args.settings.control_release or args.releases.control_digest,
-            "delivery": args.delivery.output(),
+            "delivery": parameters.delivery,
+            "url": args.url,
             "database_host": database.host,
             "database_port": database.port.apply(int),
             "database_name": database.database,
@@ -59,7 +61,11 @@ class Tracking(pulumi.ComponentResource):
             args.site.storage.arn, parameters.tracking_arn, database.secret_arn, parameters.admin_secret_arn
         )
         watcher = pulumi.Output.all(
-            args.site.storage.arn, parameters.deployment_arn, parameters.watcher_key_arn, parameters.watcher_secret_arn
+            args.site.storage.arn,
+            parameters.deployment_arn,
+            parameters.watcher_key_arn,
+            parameters.watcher_secret_arn,
+            parameters.webhook_arn,
         )
         policy = pulumi.Output.all(arns, watcher).apply(
             lambda known: policies.tracking(*known[0], delivers=_delivers(args, known[1]))
@@ -85,4 +91,7 @@ class Tracking(pulumi.ComponentResource):
 
 def _delivers(args: TrackingArgs, arns: Sequence[Any]) -> list[policies.Statement]:
     """Without an alias to follow, the tracking node delivers nothing."""
-    return policies.watcher(args.site.stack, *arns) if args.delivery.follow_alias else []
+    if not args.delivery.follow_alias:
+        return []
+    *own, webhook = arns
+    return policies.watcher(args.site.stack, *own, webhook_arn=webhook, builds=args.delivery.build_releases)

@@ -37,6 +37,8 @@ class Delivery:
     metric_goal: str
     metric_margin: float
     build_releases: bool
+    index: str
+    """Where the tracking node gets packages from."""
 
 
 def current() -> Delivery:

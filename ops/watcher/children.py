@@ -19,7 +19,8 @@ from ops.watcher.events import say
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = ROOT / "playbooks" / "deploy.yml"
-MAKING_SECONDS = 900
+MAKING_SECONDS = 1800
+"""A release may have to be built: fetched, compiled and packed, on two processors that slow down when they are busy."""
 POLL_SECONDS = 0.5
 UNREACHABLE = 4
 """ansible-playbook's exit status when a host could not be reached."""

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.state import CHECKOUT
-from ops import cache
+from ops import cache, uv
 from ops.lock import exclusive
-from ops.packages import find_uv
 from ops.run import Result, run
 
 PROJECT = CHECKOUT / "pipelines" / "airflow"
@@ -29,7 +28,7 @@ def installed() -> Path:
         if not (home / "complete").exists():
             environ = {"UV_PROJECT_ENVIRONMENT": str(home), "UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": ""}
             words = ["sync", "--quiet", "--frozen", "--python", sys.executable]
-            run([find_uv(), *words, "--project", PROJECT], env=environ, timeout_seconds=INSTALL_SECONDS)
+            run([uv.find(), *words, "--project", PROJECT], env=environ, timeout_seconds=INSTALL_SECONDS)
             (home / "complete").touch()
     return home / "bin" / "python"
 

@@ -21,6 +21,7 @@ from ops import (
     deployment,
     environments,
     evidence,
+    growing,
     hostkeys,
     promotion,
     release,
@@ -28,7 +29,7 @@ from ops import (
 )
 from ops.cli import main
 from ops.deployment import Version
-from ops.errors import RefusedError, UserError
+from ops.errors import NotNowError, RefusedError, UserError
 from ops.rollout import settings
 from ops.rollout.history import History, Kind, Outcome, Record
 from ops.rollout.lock import Lock
@@ -268,6 +269,39 @@ def test_a_version_stays_the_one_that_is_named_wherever_its_alias_is_by_now(monk
         assert (found.label, found.alias) == (f"iris/{version}", alias)
     with pytest.raises(UserError, match="'iris' names no model version"):
         deployment.resolve("iris")
+
+
+@pytest.mark.parametrize(
+    ("why", "raised"),
+    [
+        (NotNowError("the index https://packages.example cannot be read: no route to host"), NotNowError),
+        (UserError("a package has no wheel for the nodes"), RefusedError),
+    ],
+)
+def test_a_release_that_cannot_be_built_is_refused_or_tried_again_by_what_is_in_the_way(
+    at: Store, maker: list[str], monkeypatch: pytest.MonkeyPatch, why: UserError, raised: type[UserError]
+) -> None:
+    deployed(at, model(at))
+    asked: list[str] = []
+
+    def lacking(*_: Any, **__: Any) -> dict[str, Any]:
+        raise evidence.MismatchError("iris", "iris/2 wants trees==2, the release has no trees")
+
+    def build(at: Store, wishes: Any, digest: str, progress: Any) -> Any:
+        asked.append(digest)
+        raise why
+
+    monkeypatch.setattr(deployment, "make_entry", lacking)
+    monkeypatch.setattr(deployment, "download", lambda version, place: place)
+    monkeypatch.setattr(growing, "build", build)
+    wanted = plan(at, Version("iris", "2", None, ""))
+    with pytest.raises(raised) as caught:
+        promotion.make(at, wanted, build=True)
+    assert type(caught.value) is raised
+    assert caught.value.message.startswith("iris/2 wants trees==2, the release has no trees; no release can be built")
+    assert caught.value.message.endswith(why.message)
+    assert asked == [wanted.release], "it is made from the release that the fleet has"
+    assert at.pointer() == deployed(at, model(at)), "nothing has changed"
 
 
 def test_a_new_version_without_an_example_is_refused_unless_the_setting_allows_it(

@@ -126,6 +126,31 @@ def test_the_tracking_node_delivers_only_where_an_alias_is_followed(
     assert not allowed(unfollowed, "tracking", action, resource)
 
 
+CHAT = "arn:aws:Secret:us-east-1:123456789012:slipway-local-webhook"
+OPTIONAL = [
+    ("delivery.buildReleases", "s3:PutObject", f"{BUCKET}/releases/x.tar.zst"),
+    ("delivery.webhook", "secretsmanager:GetSecretValue", CHAT),
+]
+
+
+@pytest.mark.parametrize(("setting", "action", "resource"), OPTIONAL)
+def test_what_a_setting_asks_for_is_granted_with_it_alone_and_to_who_delivers(
+    local: dict[str, Any], local_stack: Recording, setting: str, action: str, resource: str
+) -> None:
+    stack = run(changed(local, {setting: True}), "local")
+    assert allowed(stack, "tracking", action, resource)
+    assert not allowed(stack, "serving", action, resource)
+    assert not allowed(local_stack, "tracking", action, resource)
+    idle = run(changed(local, {setting: True, "delivery.followAlias": False}), "local")
+    assert not allowed(idle, "tracking", action, resource)
+
+
+def test_a_release_is_added_and_none_is_deleted(local: dict[str, Any]) -> None:
+    stack = run(changed(local, {"delivery.buildReleases": True}), "local")
+    assert not allowed(stack, "tracking", "s3:DeleteObject", f"{BUCKET}/releases/x.tar.zst")
+    assert not allowed(stack, "tracking", "s3:PutObject", f"{BUCKET}/nodes/x.tar.gz")
+
+
 def test_a_console_is_read_of_this_stacks_nodes_only(local_stack: Recording) -> None:
     (reading,) = [s for s in statements(local_stack, "tracking") if "ec2:GetConsoleOutput" in s["Action"]]
     assert reading["Condition"] == {"StringEquals": {"aws:ResourceTag/slipway-stack": "local"}}

@@ -77,11 +77,27 @@ REFUSED = [
     ({"operatorPublicKey": None}, "slipway:operatorPublicKey is not set"),
     ({"database.engineVersion": "15.4"}, '"15", a major version'),
     ({"database.storageGib": 100}, "it must exceed storageGib 100 by a tenth"),
+    ({"delivery.index": "http://packages.example/simple"}, "It should look like https://pypi.org/simple, by https"),
+    (
+        {"delivery.index": "https://packages.example:8443/simple"},
+        "slipway:delivery.index is 'https://packages.example:8",
+    ),
+    ({"delivery.index": "https://me:word@packages.example/simple"}, "it holds a login, which the stack's state"),
+    (
+        {"delivery.webhook": "https://chat.example/hook"},
+        "slipway:delivery.webhook is 'https://chat.example/hook': it is",
+    ),
     ({"secretRecoveryDays": 3}, "Secrets Manager knows 0 or 7 to 30 days"),
     ({"imageId": "debian-12"}, "It should look like ami-"),
     ({"tracking.controlRelease": "latest"}, "64 hexadecimal digits"),
     ({"releases": "/nowhere/bootstrap.json"}, "Run `make release` first."),
 ]
+
+
+def test_a_login_in_the_indexs_address_is_not_shown(local: Config) -> None:
+    message = refusal(changed(local, {"delivery.index": "https://me:word@packages.example/simple"}))
+    assert "word" not in message
+    assert "slipway:delivery.index is 'https://…@packages.example/simple'" in message
 
 
 @pytest.mark.parametrize(("changes", "says"), REFUSED, ids=[says for _, says in REFUSED])

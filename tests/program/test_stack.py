@@ -47,6 +47,21 @@ def test_no_secret_value_is_in_the_program(stack: Recording) -> None:
     assert {"-".join(secret.name.split("-")[2:]) for secret in secrets} == {"mlflow-admin", "watcher-key"}
 
 
+def test_a_chats_address_is_a_secret_that_the_program_makes_empty_and_only_its_name_is_told(local: Config) -> None:
+    stack = run({**local, "slipway:delivery": {"webhook": True, "webhookPrivate": True}}, "local")
+    assert not stack.of("aws:secretsmanager/secretVersion:SecretVersion")
+    secret = stack.one("aws:secretsmanager/secret:Secret", "-webhook")
+    assert set(secret.inputs) == {"description", "recoveryWindowInDays", "tags"}
+    told = stack.exports["delivery"]
+    assert told["webhook_secret_arn"].endswith(":slipway-local-webhook")
+    assert told["webhook_private"] is True
+
+
+def test_without_a_chat_there_is_no_secret_for_one(stack: Recording) -> None:
+    assert not [each for each in stack.of("aws:secretsmanager/secret:Secret") if "webhook" in each.name]
+    assert not stack.exports["delivery"].get("webhook_secret_arn")
+
+
 def test_only_kinds_that_the_local_provider_knows_are_used(stack: Recording) -> None:
     assert not [made.type for made in stack.cloud() if "V2:" in made.type or made.type.endswith("V2")]
 

@@ -16,7 +16,7 @@ from infra import routes
 from localcloud.api import policy
 from localcloud.cli import main as localcloud_cli
 from localcloud.logs import PARTS
-from ops import release
+from ops import sources
 from ops.cli import main as ops_cli
 from ops.quickstart import LOCKED, PLAIN, WITH_WORDS
 from tests.unit import documents
@@ -187,7 +187,7 @@ def test_the_logs_page_names_every_part() -> None:
 
 def test_what_a_release_is_made_of_has_a_group() -> None:
     project = (ROOT / "pyproject.toml").read_text()
-    assert all(f"\n{kind} = [" in project for kind in release.SOURCES)
+    assert all(f"\n{kind} = [" in project for kind in sources.FOLDERS)
 
 
 def operator_policy() -> dict[str, list[dict[str, object]]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import bytecode, canonical, packages, release
+from ops import bytecode, canonical, packages, release, sources
 from ops.errors import UserError
 from ops.store import Store
 
@@ -70,8 +70,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("app", "contract", "jobs", "ops", "playbooks", "cloud-init", "uv.lock", "pyproject.toml"):
         source, place = release.CHECKOUT / name, tmp_path / name
         shutil.copytree(source, place) if source.is_dir() else shutil.copy(source, place)
-    monkeypatch.setattr(release, "CHECKOUT", tmp_path)
-    for module in ("bytecode", "canonical", "packages", "release"):
+    for owner in (release, sources):
+        monkeypatch.setattr(owner, "CHECKOUT", tmp_path)
+    for module in ("bytecode", "canonical", "packages", "release", "sources"):
         monkeypatch.setattr(f"ops.{module}.__file__", str(tmp_path / "ops" / f"{module}.py"))
     monkeypatch.setattr("ops.node_python.identity", lambda: "image 1")
     return tmp_path
@@ -95,7 +96,7 @@ def test_two_who_want_a_release_at_once_build_it_once(checkout: Path, monkeypatc
     built: list[str] = []
     other = threading.Event()
 
-    def build(kind: packages.Kind, kept: Path, record: Path, *_: object) -> release.Release:
+    def build(kind: packages.Kind, kept: Path, record: Path, *_: object, **__: object) -> release.Release:
         assert other.wait(60), "the other waits for this one"
         archive = kept / "archive"
         archive.touch()
@@ -135,6 +136,51 @@ def test_other_sources_take_the_packages_that_are_there(checkout: Path, monkeypa
     assert canonical.write_tar(folder, io.BytesIO()) == second.digest, "the folder is what the archive holds"
     assert (folder / "lib" / "package.py").read_text() == "package==1\n"
     assert canonical.read_tar_zst(Path(second.file), checkout / "out") == second.digest
+
+
+def test_a_release_says_what_it_was_made_from(checkout: Path) -> None:
+    pins = "package==1 \\\n    --hash=sha256:00\nother==2 ; sys_platform == 'linux' \\\n    --hash=sha256:11\n"
+    locked = packages.Locked(checkout, checkout, pins)
+    release.assemble("jobs", checkout / "tree", locked, None)
+    assert sources.pins(checkout / "tree") == pins
+    about = json.loads((checkout / "tree" / sources.ABOUT).read_text())
+    assert about["packages"] == {"package": "1", "other": "2"}
+    assert sources.requires("jobs", checkout / "tree") == about["requires"] == sources.requires("jobs")
+
+
+def test_programs_stay_in_a_release_and_scripts_do_not(tmp_path: Path) -> None:
+    for place in ("bin/uv", "bin/flask", "package/__init__.py"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch()
+    packages._prune(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "bin").iterdir()) == ["uv"]
+    (tmp_path / "bin" / "uv").unlink()
+    packages._prune(tmp_path)
+    assert not (tmp_path / "bin").exists()
+
+
+def test_what_is_kept_unpacked_is_the_newest_and_the_spared_one(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_CACHE", str(checkout / "cache"))
+    kept = release.cache_folder()
+    for name in ("served", "older", "newer", "packages-server-1", ".building-x"):
+        (kept / name).mkdir(parents=True)
+        until_later(kept / name)
+    for name in ("newer.tar.zst", "server-1.json", "server.lock"):
+        (kept / name).touch()
+    release.prune(1, spared="served")
+    assert {path.name for path in kept.iterdir()} == {"served", "newer", ".building-x", "server.lock"}
+
+
+def until_later(path: Path) -> None:
+    """The next file is newer than this one, however coarse the clock is."""
+    probe = path.parent / "probe"
+    probe.touch()
+    while probe.stat().st_ctime <= path.stat().st_ctime:
+        probe.unlink()
+        probe.touch()
+    probe.unlink()
 
 
 class Bucket(Store):

@@ -25,6 +25,7 @@ OUTPUT = {
     "metric_goal": "lower",
     "metric_margin": 0.0,
     "build_releases": False,
+    "index": "https://packages.example/simple",
 }
 
 

@@ -33,6 +33,7 @@ TRACKING: dict[str, Any] = {
     "watcher_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:watcher-key",
     "control_release": "0" * 64,
     "delivery": {"alias": "champion"},
+    "url": "https://models.example.com",
     "database_host": "db.example",
     "database_port": 5432,
     "database_name": "mlflow",

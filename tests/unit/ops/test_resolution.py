@@ -1,13 +1,15 @@
 """One set of packages for the server and its models, by the real uv from an index that is a folder."""
 
+import io
+import tarfile
 import zipfile
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from ops import packages, resolution
-from ops.errors import UserError
+from ops import packages, resolution, sources
+from ops.errors import NotNowError, UserError
 from ops.resolution import Wish
 
 
@@ -33,9 +35,9 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wheel(tmp_path, "numerals", "1.1")
     wheel(tmp_path, "trees", "2.0", "numerals>=1.1")
     monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(resolution, "server_group", lambda: ["numerals>=1"])
+    monkeypatch.setattr(sources, "requires", lambda kind, base: ["numerals>=1"])
     monkeypatch.setattr(packages, "exported", lambda _: f"numerals==1.0 --hash=sha256:{older}\n")
     return tmp_path
 
@@ -76,5 +78,29 @@ def test_a_package_that_no_index_has_is_named() -> None:
         resolution.resolve({"iris/1": Wish(["ours==9"])})
 
 
+@pytest.mark.usefixtures("index")
+def test_a_package_that_would_have_to_be_built_is_named_with_who_wants_it(index: Path) -> None:
+    source = index / "roots-3.0.tar.gz"
+    with tarfile.open(source, "w:gz") as archive:
+        about = b"Metadata-Version: 2.1\nName: roots\nVersion: 3.0\n"
+        member = tarfile.TarInfo("roots-3.0/PKG-INFO")
+        member.size = len(about)
+        archive.addfile(member, io.BytesIO(about))
+    with pytest.raises(UserError, match="no wheel for the nodes") as caught:
+        resolution.resolve({"iris/1": Wish(["roots"])})
+    assert "iris/1 wants roots" in caught.value.message
+    assert not isinstance(caught.value, NotNowError), "it will not have one tomorrow"
+
+
+def test_an_index_that_cannot_be_reached_is_one_line_and_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setattr(sources, "requires", lambda kind, base: ["numerals>=1"])
+    monkeypatch.setattr(packages, "exported", lambda _: "")
+    with pytest.raises(NotNowError, match=r"127\.0\.0\.1:9/simple/\S+ cannot be read: Connection refused") as caught:
+        resolution.resolve({"iris/1": Wish([])})
+    assert "\n" not in caught.value.message
+
+
 def test_the_server_asks_for_what_its_group_says() -> None:
-    assert any(each.startswith("mlflow-skinny") for each in resolution.server_group())
+    assert any(each.startswith("mlflow-skinny") for each in sources.requires("server"))
