@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pulumi.output import Unknown
 
 from contract import PORTS, TAGS
 from infra.settings import SettingsError, read
@@ -47,8 +48,14 @@ def admitted(stack: Recording, role: str) -> set[tuple[str, int]]:
 
 
 def inputs(made: Made) -> dict[str, Any]:
-    """Without the files of uploads, of which no two are equal."""
-    return {name: value for name, value in made.inputs.items() if name != "source"}
+    """Without what is equal to nothing: the files of uploads, and what is known only when its resource exists."""
+    return {name: known(value) for name, value in made.inputs.items() if name != "source"}
+
+
+def known(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: known(each) for name, each in value.items()}
+    return "unknown" if isinstance(value, Unknown) else value
 
 
 def test_off_nothing_of_it_exists(stack: Recording) -> None:

@@ -1,6 +1,7 @@
 """The files that accepting and working start from, against a cloud of moto's own."""
 
 import json
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,8 @@ SERVER = {"host": "db.internal", "port": 5432}
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Facts]:
-    """A node of a stack whose broker has never been up."""
+    """A node of a stack whose broker has never been up. Its users exist on nodes alone."""
+    monkeypatch.setattr(shutil, "chown", lambda *_: None)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
