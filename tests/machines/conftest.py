@@ -35,6 +35,7 @@ ORDER = (
     "test_stack_nodes",
     "test_stack_docs",
     "test_stack_jobs",
+    "test_stack_building",
     "test_stack_permissions",
     "test_stack_end",
 )
@@ -62,7 +63,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Live]:
     if os.geteuid() != 0:
         pytest.skip("the whole stack needs root")
     keep = bool(os.environ.get("SLIPWAY_KEEP_STACK"))
-    found = live.prepare(live.PLACE, keep=keep, changed=live.HASTENED)
+    found = live.prepare(live.PLACE, keep=keep, changed=live.settings())
     with pytest.MonkeyPatch.context() as patch:
         ready = False
         patch.setenv(metrics.VARIABLE, MINUTE_SECONDS)

@@ -17,6 +17,7 @@ from typing import Any
 
 import boto3
 
+from infra.delivery import PYPI
 from localcloud import control
 from localcloud.cli import enter_argv
 from localcloud.machine import group, init_of
@@ -41,6 +42,30 @@ HASTENED = {
     "watchSeconds: 6": "watchSeconds: 2",
     "drainSeconds: 10": "drainSeconds: 4",
 }
+BUILDING = "SLIPWAY_BUILDING_TESTS"
+
+
+def builds() -> bool:
+    """Whether the tracking node may build releases, which wants an index of packages."""
+    return os.environ.get(BUILDING) == "1"
+
+
+def index() -> str:
+    """Where this machine's own uv or pip gets packages from."""
+    for variable in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+        if given := os.environ.get(variable):
+            return given.rstrip("/")
+    said = run([sys.executable, "-m", "pip", "config", "list"], check=False).stdout.splitlines()
+    found = [line.partition("=")[2].strip("'") for line in said if line.partition("=")[0].endswith(".index-url")]
+    return (found or [PYPI])[-1].rstrip("/")
+
+
+def settings() -> dict[str, str]:
+    """Lines of the local stack's settings, and what stands there in the tests."""
+    if not builds():
+        return HASTENED
+    more = [HASTENED["watchSeconds: 6"], "buildReleases: true", f"index: {index()}"]
+    return HASTENED | {"watchSeconds: 6": "\n    ".join(more)}
 
 
 class Live:
