@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,
-        help="for test and test-all: lint, unit, program, moto, machines; for bench-up: how many runs; for others: their options",
+        help="for tests: lint, unit, program, moto, machines; for bench-up: how many runs; for others: their options",
     )
     arguments = parser.parse_args()
     interruptible()

@@ -34,6 +34,7 @@ ORDER = (
     "test_stack_pulumi",  # leaves nodes of another type than the settings': the next `pulumi up` replaces them
     "test_stack_nodes",
     "test_stack_docs",
+    "test_stack_recipes",
     "test_stack_jobs",
     "test_stack_permissions",
     "test_stack_end",
