@@ -16,8 +16,6 @@ from tests.machines.models import Deployed
 from tests.unit.documents import FENCE, ROOT
 from tests.waiting import until
 
-pytestmark = pytest.mark.long
-
 FOLDER = ROOT / "docs" / "recipes"
 FILE = re.compile(r"# (\w+\.py)\n")
 BEGIN = FENCE.findall((FOLDER / "README.md").read_text())[0][1].splitlines()[-1]
