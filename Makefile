@@ -5,7 +5,7 @@ PYTHON ?= python3
 SLIPWAY := $(PYTHON) -m ops.quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint bench bench-up bench-jobs gameday release compose status url mlflow-url clean
+.PHONY: help up down test test-all lint bench bench-up bench-jobs gameday release compose status url mlflow-url clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,8 +16,11 @@ up: ## bring up the whole stack on this machine, with a trained model serving pr
 down: ## take it all down again
 	@$(SLIPWAY) down
 
-test: ## lint and the four tiers of tests; TIERS="unit program" picks some
+test: ## lint and the four tiers of tests without the long ones; TIERS="unit program" picks some
 	@$(SLIPWAY) test $(TIERS)
+
+test-all: ## lint and every test there is, as CI does
+	@$(SLIPWAY) test-all $(TIERS)
 
 lint: ## the linters alone
 	@$(SLIPWAY) lint

@@ -40,10 +40,16 @@ class _Connection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(CONNECT_SECONDS)
-        self.sock.connect(str(self._path))
-        self.sock.settimeout(ANSWER_SECONDS)
+        """Leaves no socket behind that is not connected: it would be taken for a kept connection."""
+        made = socket.socket(socket.AF_UNIX)
+        try:
+            made.settimeout(CONNECT_SECONDS)
+            made.connect(str(self._path))
+            made.settimeout(ANSWER_SECONDS)
+        except OSError:
+            made.close()
+            raise
+        self.sock = made
 
 
 class ModelServer:

@@ -1,4 +1,5 @@
-"""`make test`: the linters and the four tiers; all of them run, and the summary names what failed.
+"""`make test`: the linters and the four tiers; all of them run, and the summary names what failed. Without `--all`,
+which is `make test-all`, tests that are marked as long are left out.
 
 Linters and what of the tiers asks nothing of the clock run side by side, the longest first, so that no core ends alone.
 What runs servers has the host to itself, for many of its tests count what becomes of every request: the model server's
@@ -80,9 +81,9 @@ def is_shell(line: str) -> bool:
     return line.startswith("#!") and line.strip().split("/")[-1].removeprefix("env ").split(" ")[0] in {"sh", "bash"}
 
 
-def tier(name: str, checkout: Path) -> list[Check]:
+def tier(name: str, checkout: Path, *, long: bool = True) -> list[Check]:
     """`-rs` names every skipped test and why."""
-    pytest = (sys.executable, "-m", "pytest", "-rs")
+    pytest = (sys.executable, "-m", "pytest", "-rs", *(() if long else ("-m", "not long")))
     if name == UNIT:
         rest = Check("tests/unit", (*pytest, "tests/unit", f"--ignore={SERVER}"))
         return [rest, Check("tests/unit app", (*pytest, SERVER), alone=True)]
@@ -94,10 +95,12 @@ def tier(name: str, checkout: Path) -> list[Check]:
     return [Check(half, (*pytest, *sorted(found)), root=True, alone=True) for half, found in halves.items() if found]
 
 
-def chosen(names: Sequence[str], checkout: Path) -> list[Check]:
+def chosen(names: Sequence[str], checkout: Path, *, long: bool = True) -> list[Check]:
     names = names or ("lint", *TIERS)
     checks = lints(checkout) if "lint" in names else []
-    tiers = [tier(name, checkout) for name in TIERS if name in names and (checkout / "tests" / name).is_dir()]
+    tiers = [
+        tier(name, checkout, long=long) for name in TIERS if name in names and (checkout / "tests" / name).is_dir()
+    ]
     return [*checks, *itertools.chain.from_iterable(tiers)]
 
 
@@ -173,11 +176,12 @@ def main() -> None:
     interruptible()  # else a background job's tests would inherit that Ctrl-C is ignored
     parser = argparse.ArgumentParser(prog="ops.checks")
     parser.add_argument("names", nargs="*", choices=[[], "lint", *TIERS])
-    names = parser.parse_args().names
+    parser.add_argument("--all", action="store_true", help="also the tests that are marked as long")
+    arguments = parser.parse_args()
     os.chdir(CHECKOUT)
     with reported("make test"):
         this = host.this_host()
-        outcomes = perform(chosen(names, CHECKOUT), this, len(os.sched_getaffinity(0)))
+        outcomes = perform(chosen(arguments.names, CHECKOUT, long=arguments.all), this, len(os.sched_getaffinity(0)))
         print(f"\n{summary(outcomes)}")
         sys.exit(any(outcome.verdict.startswith("FAILED") for outcome in outcomes))
 

@@ -53,10 +53,10 @@ def clean() -> int:
     return attached(host.as_root(host.this_host(), ["rm", "-rf", *left])) if left else 0
 
 
-def test(tiers: Sequence[str]) -> int:
+def test(words: Sequence[str]) -> int:
     this = host.this_host()
     setup.setup(Steps(), machines=this.can_be_root, more=APT.gameday if this.can_be_root else [])
-    return in_venv(["ops.checks", *tiers], root=False)
+    return in_venv(["ops.checks", *words], root=False)
 
 
 def lint() -> int:
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,
-        help="for test: lint, unit, program, moto, machines; for bench-up: how many runs; for others: their options",
+        help="for tests: lint, unit, program, moto, machines; for bench-up: how many runs; for others: their options",
     )
     arguments = parser.parse_args()
     interruptible()
@@ -165,6 +165,7 @@ def perform(verb: str, words: Sequence[str]) -> int:
 LOCKED: dict[str, Callable[[], int]] = {"up": up, "down": down, "clean": clean}
 WITH_WORDS: dict[str, Callable[[Sequence[str]], int]] = {
     "test": test,
+    "test-all": lambda tiers: test(["--all", *tiers]),
     "bench": bench,
     "bench-up": bench_up,
     "bench-jobs": bench_jobs,

@@ -34,17 +34,33 @@ ORDER = (
     "test_stack_pulumi",  # leaves nodes of another type than the settings': the next `pulumi up` replaces them
     "test_stack_nodes",
     "test_stack_docs",
+    "test_stack_recipes",
     "test_stack_jobs",
     "test_stack_building",
     "test_stack_permissions",
     "test_stack_end",
 )
+# What `make test` has the minutes for: that the stack serves, is closed, rolls, heals, scales and goes. Of these
+# modules, too, some tests are marked as long.
+SHORT = {
+    "test_stack_serving",
+    "test_stack_closed",
+    "test_stack_cli",
+    "test_stack_rollout",
+    "test_stack_scaling",
+    "test_stack_nodes",
+    "test_stack_end",
+}
 
 
+@pytest.hookimpl(tryfirst=True)  # before those that are not asked for are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need no stack first, then the stack's in that order."""
+    """Tests that need no stack first, then the stack's in that order; most of them are long."""
     names = {name: index for index, name in enumerate(ORDER)}
     items.sort(key=lambda item: names.get(item.path.stem, -1))
+    for item in items:
+        if item.path.parent.name == "machines" and item.path.stem not in SHORT:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session", autouse=True)

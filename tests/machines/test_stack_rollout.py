@@ -69,6 +69,7 @@ def test_one_rollout_at_a_time_and_one_whose_controller_is_killed_is_undone(
     assert load.failures == [], load
 
 
+@pytest.mark.long
 def test_a_candidate_on_trial_has_its_share_until_it_is_ended_or_rolled_out(
     stack: Live, load: Load, first: Deployed, second: Deployed
 ) -> None:
@@ -89,12 +90,14 @@ def test_a_candidate_on_trial_has_its_share_until_it_is_ended_or_rolled_out(
     assert [newest(stack).kind, newest(stack).deployment] == ["abort", second.id]
 
 
+@pytest.mark.long
 def test_a_deployment_that_is_not_there_is_refused(stack: Live, first: Deployed) -> None:
     refused = stack.playbook("deploy.yml", "-e", f"deployment={models.NO_DEPLOYMENT}", check=False)
     assert refused.returncode != 0
     assert stack.serving() == [first.id, first.id]
 
 
+@pytest.mark.long
 def test_what_would_change_is_shown_and_nothing_changes(stack: Live, first: Deployed, second: Deployed) -> None:
     shown = stack.playbook("deploy.yml", "--check", "--diff", "-e", f"deployment={second.id}").stdout
     assert f"-{first.id} diabetes/" in shown

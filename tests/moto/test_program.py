@@ -104,6 +104,7 @@ def test_the_pointer_belongs_to_the_runtime(program: Stack, cloud: str) -> None:
     assert client("ssm", cloud).get_parameter(Name=pointer)["Parameter"]["Value"] == "0123456789ab"
 
 
+@pytest.mark.long
 def test_another_instance_type_is_a_new_template_version_and_a_refresh(program: Stack, cloud: str) -> None:
     program.set("slipway:fleet.instanceType", "t3.medium")
     name = "slipway-local-serving"
@@ -114,6 +115,7 @@ def test_another_instance_type_is_a_new_template_version_and_a_refresh(program: 
     assert [each["Status"] for each in refreshes["InstanceRefreshes"]] == ["Successful"]
 
 
+@pytest.mark.long
 def test_another_range_of_a_subnet_is_another_subnet(program: Stack) -> None:
     moved = {"public": "10.20.0.0/20", "private": "10.20.96.0/20", "isolated": "10.20.128.0/20"}
     for tier, network in moved.items():

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.moto.cloud import client
 from tests.moto.engine import Stack
 
@@ -29,6 +31,7 @@ def program(
     return ALARMS.format(tag=tag, email=email, threshold=threshold, have=have)
 
 
+@pytest.mark.long
 def test_alarms_live_from_up_to_destroy(stack: Callable[..., Stack], cloud: str) -> None:
     made = stack(program(), **{"aws:region": "us-east-1"})
     made.up()

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.moto.cloud import client
 from tests.moto.engine import Stack
 
@@ -14,6 +16,7 @@ group = aws.autoscaling.Group("group", availability_zones=["us-east-1a"], min_si
 """
 
 
+@pytest.mark.long
 def test_a_group_that_never_gets_healthy_is_kept_and_can_be_destroyed(stack: Callable[..., Stack], cloud: str) -> None:
     waiting = stack(GROUP, **{"aws:region": "us-east-1"})
     failed = waiting.up(check=False)

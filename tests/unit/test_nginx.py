@@ -93,11 +93,21 @@ def address(tmp_path: Path) -> Iterator[Path]:
 
 
 def asked(address: Path, request: str) -> str:
+    """The answer as far as it says that it goes: Nginx waits for the rest of what it has refused before it closes."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(10)
         client.connect(str(address))
         client.sendall(request.encode())
-        return b"".join(iter(lambda: client.recv(65536), b"")).decode()
+        answer = b""
+        while not whole(answer) and (more := client.recv(65536)):
+            answer += more
+        return answer.decode()
+
+
+def whole(answer: bytes) -> bool:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", head)
+    return length is not None and len(body) >= int(length[1])
 
 
 @needs_nginx

@@ -169,6 +169,7 @@ def test_a_candidate_that_fails_its_gate_goes_no_further(scene: Scene) -> None:
     assert f"n2 {ACTIVATED}" not in scene.told
 
 
+@pytest.mark.long
 def test_a_candidate_that_does_worse_than_the_others_goes_back(scene: Scene) -> None:
     scene.answer("", "judge", "echo 'slipway rollout: it failed 9 of 9 requests' >&2; exit 1")
     failed = scene.play("deploy.yml")
@@ -177,6 +178,7 @@ def test_a_candidate_that_does_worse_than_the_others_goes_back(scene: Scene) -> 
     assert "it failed 9 of 9 requests" in scene.of("controller")[-1]
 
 
+@pytest.mark.long
 def test_one_node_of_a_batch_that_fails_stops_the_rest(scene: Scene) -> None:
     scene.begun({**BEGUN, "batch": "1%"})
     scene.answer("n2", "activate", """echo '{"message": "no room"}' >&2; exit 12""")
@@ -187,6 +189,7 @@ def test_one_node_of_a_batch_that_fails_stops_the_rest(scene: Scene) -> None:
     assert f"n3 {ACTIVATED}" not in scene.told
 
 
+@pytest.mark.long
 def test_a_node_that_cannot_be_reached_ends_the_rollout_in_order(scene: Scene) -> None:
     failed = scene.play("deploy.yml", unreachable="n2")
     assert failed.returncode != 0
@@ -194,6 +197,7 @@ def test_a_node_that_cannot_be_reached_ends_the_rollout_in_order(scene: Scene) -
     assert "n2: " in scene.of("controller")[-1], failed.stdout
 
 
+@pytest.mark.long
 def test_errors_after_the_commit_bring_the_fleet_back(scene: Scene) -> None:
     scene.answer("", "commit", f"echo 'echo worse >&2; exit 1' > {scene.folder}/judge")
     failed = scene.play("deploy.yml")
@@ -202,6 +206,7 @@ def test_errors_after_the_commit_bring_the_fleet_back(scene: Scene) -> None:
     assert not any("confirm" in line for line in scene.told)
 
 
+@pytest.mark.long
 def test_a_fleet_without_models_is_rolled_at_once(scene: Scene) -> None:
     scene.begun({**BEGUN, "at_once": True})
     done = scene.play("deploy.yml")
@@ -210,6 +215,7 @@ def test_a_fleet_without_models_is_rolled_at_once(scene: Scene) -> None:
     assert all(scene.of(node) == ["prepare aaaaaaaaaaaa", ACTIVATED, "confirm --keep 4"] for node in NODES)
 
 
+@pytest.mark.long
 def test_a_rollback_moves_every_node_at_once_and_asks_a_busy_one_again(scene: Scene) -> None:
     scene.answer("n2", "activate", f"rm {scene.folder}/n2/activate; exit {ACTIVATE_EXIT.busy}")
     done = scene.play("rollback.yml", "-e", "deployment=aaaaaaaaaaaa by=ada")
@@ -276,6 +282,7 @@ def test_a_trial_is_given_its_traffic_everywhere_compared_and_kept(trying: Scene
     assert json.loads((trying.folder / "answers").read_text()) == [{"same": 2}] * 3
 
 
+@pytest.mark.long
 def test_a_trial_that_does_worse_goes_back(trying: Scene) -> None:
     trying.answer("", "judge", "echo 'slipway rollout: it failed 9 of 9 requests' >&2; exit 1")
     failed = trying.play("trial.yml", "-e", "deployment=aaaaaaaaaaaa shadow=true")
@@ -284,6 +291,7 @@ def test_a_trial_that_does_worse_goes_back(trying: Scene) -> None:
     assert controller(trying) == ["begin", "judge", "back"]
 
 
+@pytest.mark.long
 def test_a_trial_in_check_mode_shows_what_each_node_would_be_given(trying: Scene) -> None:
     shown = trying.play("trial.yml", "--check", "--diff", "-e", "canary=5%")
     assert shown.returncode == 0, shown.stdout + shown.stderr

@@ -264,6 +264,7 @@ def test_a_model_of_an_older_deployment_is_served_natively_and_says_why(
     assert "without trying to compile it" in model.scorer.decision.reason
 
 
+@pytest.mark.long
 def test_the_release_says_what_it_decided_in_one_line(folder: Path, served: dict[str, LoadedModel]) -> None:
     command = [sys.executable, "-m", "app.convert", str(folder / digest("boosting"))]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=300)

@@ -193,6 +193,7 @@ def test_what_cannot_be_compared_is_not_compiled(models: Path) -> None:
     assert (decision.kind, decision.reason, compiled) == ("native", "it has no input example to try it on", None)
 
 
+@pytest.mark.long
 def test_a_golden_set_is_answered_beside_the_example(models: Path, tmp_path: Path) -> None:
     given, answer = example(models, "iris")
     file = tmp_path / "golden.json"

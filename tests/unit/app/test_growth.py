@@ -36,6 +36,7 @@ def leaks(models: Path) -> str:
     return "leaks"
 
 
+@pytest.mark.long
 def test_workers_that_leak_are_replaced_one_after_the_other_and_lose_no_request(start: Start, leaks: str) -> None:
     server = start(leaks, environ={"SLIPWAY_WORKER_MEMORY": "1"})
     server.wait_ready()

@@ -206,6 +206,7 @@ def test_health_is_answered_while_a_predict_hangs_and_every_thread_waits(start: 
     assert server.stop() == 0
 
 
+@pytest.mark.long
 def test_more_load_than_there_is_time_for_is_refused_at_once_and_the_rest_waits_a_bounded_time(start: Start) -> None:
     server = start("slow", environ={"SLIPWAY_WORKERS": "1"})
     server.wait_ready()

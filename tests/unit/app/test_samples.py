@@ -152,6 +152,7 @@ def test_a_folder_that_cannot_be_written_costs_samples_and_no_prediction(sampled
     assert counted(client, "failed") == 1
 
 
+@pytest.mark.long
 def test_the_share_is_a_setting_and_nothing_is_kept_without_it(start: Start, tmp_path: Path) -> None:
     environ = {"SLIPWAY_SLOT": "a", "SLIPWAY_DEPLOYMENT": "/d.json"}
     assert settings.read(environ).sample == 0
@@ -175,6 +176,7 @@ def test_the_share_is_a_setting_and_nothing_is_kept_without_it(start: Start, tmp
     assert not (tmp_path / "predictions").exists()
 
 
+@pytest.mark.long
 def test_all_workers_write_whole_lines_and_the_last_ones_at_their_end(start: Start, tmp_path: Path) -> None:
     server = start("scaled", environ={"SLIPWAY_SAMPLE": "1"})
     server.wait_ready()
