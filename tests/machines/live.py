@@ -42,7 +42,7 @@ HASTENED = {
     "watchSeconds: 6": "watchSeconds: 2",
     "drainSeconds: 10": "drainSeconds: 4",
 }
-BUILDING = "SLIPWAY_BUILDING_TESTS"
+BUILDING = "SLIPWAY_TEST_BUILDING"
 
 
 def builds() -> bool:
