@@ -31,6 +31,8 @@ NICE = 7  # a weight of about 20 beside one of 100
 WAIT_SECONDS = 0.02
 THREADS = 2  # of each worker whose jobs wait: few, so that it is the workers that are counted, not the processors
 SYNCHRONOUS_PER_SECOND = 40
+AT_MOST_PER_SECOND = 2000
+"""Jobs that one worker completes: a queue that is to last is filled for that."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -45,16 +47,19 @@ def main(words: Sequence[str] | None = None) -> None:
             raise UserError("the services need network namespaces of their own", "run it as root")
         load.program()
         Image().ensure(print)
-        figures = measure(given)
-        print(table(figures))
+        figures: list[Figure] = []
+        try:
+            measure(given, figures)
+        finally:
+            print(table(figures))
         if short := missed(figures):
             print(f"not reached: {'; '.join(short)}")
             sys.exit(1)
 
 
-def measure(given: argparse.Namespace) -> list[Figure]:
+def measure(given: argparse.Namespace, figures: list[Figure]) -> None:
+    """Adds to the figures, so that those before a part that fails are not lost with it."""
     steps, chosen = Steps(), given.only.split(",")
-    figures: list[Figure] = []
     with stage(queue=10_000_000, concurrency=8) as found, tempfile.TemporaryDirectory() as folder:
         bench = Bench(found, Path(folder), given.seconds, given.jobs)
         parts: dict[str, Callable[[Step], list[Figure]]] = {
@@ -68,7 +73,6 @@ def measure(given: argparse.Namespace) -> list[Figure]:
             with steps.step(name) as step:
                 figures += parts[name](step)
                 found.sql("TRUNCATE jobs")
-    return figures
 
 
 class Bench:
@@ -122,7 +126,7 @@ class Bench:
         worker = self._worker("jobs")
         step.say("an empty queue")
         empty = [self._ask() for _ in range(3)]
-        self._fill(max(self._jobs, round(600 * self._seconds * 4)))
+        self._fill(max(self._jobs, round(AT_MOST_PER_SECOND * self._seconds * 4)))
         step.say("a full queue")
         full = [self._ask() for _ in range(3)]
         [(left,)] = self._stage.sql("SELECT count(*) FROM jobs WHERE state = 'queued'")
