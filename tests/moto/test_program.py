@@ -129,7 +129,7 @@ def test_another_range_of_a_subnet_is_another_subnet(program: Stack) -> None:
 
 @contextmanager
 def announcing(cloud: str) -> Iterator[None]:
-    """The broker's node, as far as the program sees it: it writes its address down once it runs."""
+    """The broker's node, as far as the program sees it: it writes its address down, once, when it runs."""
     ec2, ssm, over = client("ec2", cloud), client("ssm", cloud), threading.Event()
     running = [
         {"Name": "tag:slipway-role", "Values": ["broker"]},
@@ -141,6 +141,7 @@ def announcing(cloud: str) -> Iterator[None]:
             for entry in ec2.describe_instances(Filters=running)["Reservations"]:
                 address = entry["Instances"][0]["PrivateIpAddress"]
                 ssm.put_parameter(Name="/slipway/local/broker-address", Value=address, Overwrite=True)
+                return
 
     thread = threading.Thread(target=announce)
     thread.start()
@@ -156,7 +157,8 @@ def test_jobs_come_with_one_up_stay_as_they_are_and_go_with_another(program: Sta
     program.set("slipway:jobs.enabled", "true")
     with announcing(cloud):
         program.up()
-        unchanged(program)
+    program.refresh()  # which notes the address
+    unchanged(program)
     group = program.resource("slipway-local-broker", "autoscaling/group:Group")["id"]
     found = client("autoscaling", cloud).describe_auto_scaling_groups(AutoScalingGroupNames=[group])
     assert [each["HealthCheckType"] for each in found["AutoScalingGroups"]] == ["EC2"]

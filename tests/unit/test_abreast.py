@@ -100,7 +100,7 @@ def test_both_ways_to_end_make_test_end_what_it_runs(number: signal.Signals, tmp
     code = (
         "import sys; from ops import checks; from pathlib import Path; "
         f"made = [checks.Check('ruff', ('sh', '-c', {script!r})), checks.Check('mypy', ('sleep', '600'))]; "
-        "checks.chosen = lambda names, checkout: made; sys.argv = ['checks']; checks.main()"
+        "checks.chosen = lambda *_, **__: made; sys.argv = ['checks']; checks.main()"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
     try:
