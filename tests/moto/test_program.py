@@ -152,6 +152,7 @@ def announcing(cloud: str) -> Iterator[None]:
         thread.join(10)
 
 
+@pytest.mark.long
 def test_jobs_come_with_one_up_stay_as_they_are_and_go_with_another(program: Stack, cloud: str) -> None:
     before = {each["urn"] for each in program.resources()}
     program.set("slipway:jobs.enabled", "true")
