@@ -33,6 +33,7 @@ FACTS: dict[str, Any] = {
     "bucket": BUCKET,
     "deployment_parameter": PARAMETER,
     "watcher_key_parameter": None,
+    "jobs": None,
     "prediction_log": {"share": 1.0, "daily_bytes": 2**30},
 }
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000000 operator"
