@@ -77,9 +77,9 @@ def master_password(stack: Live, secret: str) -> str:
     """As the tracking node reads it: the operator's own policy does not let them. With the units' patience for the
     metadata service, which is as busy as the machine."""
     patience = "AWS_METADATA_SERVICE_TIMEOUT=5 AWS_METADATA_SERVICE_NUM_ATTEMPTS=4"
-    command = patience + ' aws --endpoint-url "$AWS_ENDPOINT_URL" --region "$0" secretsmanager get-secret-value --secret-id "$1"'
+    command = 'aws --endpoint-url "$AWS_ENDPOINT_URL" --region "$0" secretsmanager get-secret-value --secret-id "$1"'
     where = (stack.outputs["region"], secret)
-    found = stack.shell(stack.nodes("tracking")[0], "bash", "-c", f"{command} --output json", *where)
+    found = stack.shell(stack.nodes("tracking")[0], "bash", "-c", f"{patience} {command} --output json", *where)
     return str(json.loads(json.loads(found.stdout)["SecretString"])["password"])
 
 
