@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from compose import secrets
+from ops import private
 from ops.errors import reported
 from ops.run import run
 from ops.tracking import database, files
@@ -61,8 +62,8 @@ def main() -> None:
     with reported("mlflow"):
         database.ensure_role(server, secret.database_password, master)
         owner = "slipway-mlflow"
-        files.write(files.passfile(PRIVATE), server.passfile_line(secret.database_password), owner=owner)
-        files.write(PRIVATE / "basic_auth.ini", files.basic_auth(server, PRIVATE), owner=owner)
+        private.write(files.passfile(PRIVATE), server.passfile_line(secret.database_password), owner=owner)
+        private.write(PRIVATE / "basic_auth.ini", files.basic_auth(server, PRIVATE), owner=owner)
         passfile = str(files.passfile(PRIVATE))
         if database.has_schema(server, passfile):
             run([sys.executable, "-m", "mlflow", "db", "upgrade", server.url(passfile)])

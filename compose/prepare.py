@@ -13,9 +13,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from compose.jobs import ON
 from compose.memory import MEMORY, available_mib
 from compose.secrets import NAMES
 from contract.node_files import node_files
+from jobs.node import broker
 from localcloud.database import ca
 from ops import canonical, release
 from ops.errors import UserError, interruptible, reported
@@ -26,10 +28,13 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = CHECKOUT / ".slipway" / "compose"
 NEEDED_MIB = 3072
 """Database, MLflow, one server with both its slots, and a delivery in its sandbox."""
-BESIDE = ("Dockerfile", "packages", "haproxy.cfg", "database")
+BESIDE = ("Dockerfile", "packages", "haproxy.cfg", "database", "broker")
+UNPACKING = ("compose/__init__.py", "compose/unpack.py", "slipway_node/")
+"""Of a node's files those that unpack a release: with others changed, the layers of releases stay."""
+OFF = '{"error": "there are no jobs: this stack runs without its profile jobs"}'
 FACTS = {"region": "", "bucket": "", "deployment_parameter": ""}
-DATABASE = "database"
-TLS = ("database_authority", "database_certificate", "database_key")
+TLS = {name: tuple(f"{name}_{part}" for part in ("authority", "certificate", "key")) for name in ("database", "broker")}
+DEFINITIONS = "broker_definitions"
 
 
 def prepare(folder: Path = FOLDER, progress: Progress = lambda _: None) -> None:
@@ -39,6 +44,7 @@ def prepare(folder: Path = FOLDER, progress: Progress = lambda _: None) -> None:
     releases: Mapping[Kind, release.Release] = {
         "server": release.build("server", progress),
         "control": release.build("control", progress),
+        "jobs": release.build("jobs", progress),
     }
     progress("laying out what the images are built from")
     lay_out(folder, releases)
@@ -79,12 +85,20 @@ def files(server_release: str) -> dict[str, tuple[str, int]]:
         "bootstrap/bootstrap.json": (json.dumps(pointed), 0o644),
         "bootstrap/bootstrap-manifest.json": (manifest.decode(), 0o644),
     }
-    for file in [*node_files("tracking"), *node_files("serving")]:
-        if file.path.startswith("/etc/nginx/"):
+    for file in [*node_files("tracking"), *node_files("serving"), *node_files("broker")]:
+        if file.path.startswith("/etc/nginx/slipway/jobs/"):
+            name = file.path.removeprefix("/etc/nginx/slipway/jobs/")
+            found[f"nginx/slipway/enabled/jobs/{name}"] = (while_on(file.content), int(file.mode, 8))
+        elif file.path.startswith("/etc/rabbitmq/"):
+            found[f"rabbitmq/{file.path.removeprefix('/etc/rabbitmq/')}"] = (file.content, int(file.mode, 8))
+        elif file.path.startswith("/etc/nginx/"):
             found[f"nginx/{file.path.removeprefix('/etc/nginx/')}"] = (in_container(file.content), int(file.mode, 8))
         elif file.path.startswith(("/usr/local/lib/slipway/slipway", "/etc/slipway/contract")):
             found[f"node{file.path}"] = (file.content, int(file.mode, 8))
     del found["nginx/slipway/mlflow.conf"]  # the tracking node's own server: MLflow has a container of its own
+    own_library = "node/usr/local/lib/slipway/"
+    for name in [each for each in found if each.startswith(tuple(own_library + part for part in UNPACKING))]:
+        found[f"unpack/{name.removeprefix('node/')}"] = found[name]
     return found
 
 
@@ -92,7 +106,15 @@ def in_container(text: str) -> str:
     """A node's Nginx configuration where there is no journal, no user to become, and one folder to write to."""
     text = re.sub(r"access_log syslog:\S+", "access_log /dev/stdout", text)
     text = re.sub(r"error_log syslog:\S+", "error_log stderr", text)
+    text = text.replace('"/readyz 200" 0;', '"/readyz 200" 0;\n        "/livez 200" 0;')  # the engine's own question
     return text.replace("user www-data;\n", "").replace("pid /run/nginx.pid;", "pid /run/slipway/nginx.pid;")
+
+
+def while_on(text: str) -> str:
+    """A node's Nginx about jobs, which here must serve without them too, as they come and go with a profile."""
+    off, place = f"if (!-e {ON})", "location ~ ^/jobs/ {\n"
+    text = text.replace("error_page 420", f"{off} {{ set $slipway_later 0; }}\nerror_page 420")
+    return text.replace(place, f"{place}    {off} {{ return 404 '{OFF}\\n'; }}\n")
 
 
 def make_secrets(folder: Path) -> None:
@@ -100,8 +122,12 @@ def make_secrets(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     made = {name: random.token_urlsafe(32).encode() for name in NAMES if not (folder / name).exists()}
-    if not all((folder / name).exists() for name in TLS):
-        made |= dict(zip(TLS, ca.self_contained(DATABASE), strict=True))
+    for host, names in TLS.items():
+        if not all((folder / name).exists() for name in names):
+            made |= dict(zip(names, ca.self_contained(host), strict=True))
+    if "broker_password" in made or not (folder / DEFINITIONS).exists():
+        password = made.get("broker_password") or (folder / "broker_password").read_bytes()
+        made[DEFINITIONS] = json.dumps(broker.definitions(password.decode())).encode()
     for name, content in made.items():
         (folder / name).unlink(missing_ok=True)
         (folder / name).write_bytes(content)

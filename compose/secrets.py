@@ -3,8 +3,12 @@
 from pathlib import Path
 
 FOLDER = Path("/run/secrets")
-NAMES = ("database_password", "mlflow_database_password", "mlflow_admin_password", "mlflow_session_key")
-"""Generated once. Beside them lie the database's certificate, its key, and the authority that signed it."""
+NAMES = (
+    *("database_password", "mlflow_database_password", "mlflow_admin_password", "mlflow_session_key"),
+    *("jobs_database_password", "broker_password"),
+)
+"""Generated once. Beside them lie certificates of database and broker, their keys, and the authorities that signed
+them; and what the broker itself is told of its password, which is a hash."""
 ADMIN = "admin"
 
 

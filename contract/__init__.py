@@ -23,6 +23,7 @@ class Users:
     watcher: str
     predictions: str
     jobs: str
+    pipeline: str
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Ports:
     ssh: int
     broker: int
     broker_management: int
+    airflow: int
     shadow: int
 
 
@@ -63,6 +65,13 @@ class Paths:
     jobs: str
     jobs_config: str
     jobs_run: str
+    airflow: str
+    training: str
+    airflow_config: str
+    airflow_users: str
+    training_environment: str
+    schedules: str
+    pushed: str
     broker: str
     sandbox: str
     authorized_keys: str
@@ -72,7 +81,9 @@ class Paths:
 class Packages:
     serving: list[str]
     tracking: list[str]
+    worker: list[str]
     broker: list[str]
+    pipeline: list[str]
 
 
 @dataclass(frozen=True)
@@ -118,8 +129,15 @@ class S3Keys:
     mlflow: str
     predictions: str
     jobs: str
+    pushed: str
     nodes: str
     logs: str
+
+
+@dataclass(frozen=True)
+class JobsExit:
+    refused: int
+    absent: int
 
 
 @dataclass(frozen=True)
@@ -128,6 +146,7 @@ class Parameters:
     tracking_address: str
     watcher_key: str
     broker_address: str
+    pipeline_address: str
 
 
 @dataclass(frozen=True)
@@ -137,6 +156,7 @@ class Secrets:
     broker: str
     webhook: str
     jobs_database: str
+    pipeline: str
 
 
 @dataclass(frozen=True)
@@ -183,6 +203,7 @@ PATHS = _section(Paths, "paths")
 PACKAGES = _section(Packages, "packages")
 UNITS = _section(Units, "units")
 ACTIVATE_EXIT = _section(ActivateExit, "activate_exit")
+JOBS_EXIT = _section(JobsExit, "jobs_exit")
 TRIAL = _section(Trial, "trial")
 S3 = _section(S3Keys, "s3")
 PARAMETERS = _section(Parameters, "parameters")

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 
 import contract
 
-Role = Literal["serving", "tracking", "broker"]
+Role = Literal["serving", "worker", "tracking", "broker", "pipeline"]
 
 CLOUD_INIT = Path(__file__).resolve().parent.parent / "cloud-init"
 # trim_blocks and the newline at the end: as in Ansible, whose templates these could be.

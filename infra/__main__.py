@@ -22,6 +22,8 @@ from infra.components.jobs import Jobs, JobsArgs
 from infra.components.network import Network, NetworkArgs
 from infra.components.node_group import Site
 from infra.components.parameters import Parameters, ParametersArgs
+from infra.components.pipeline import Pipeline, PipelineArgs
+from infra.components.pipeline_node import PipelineNode, PipelineNodeArgs
 from infra.components.releases import Releases, ReleasesArgs
 from infra.components.storage import Storage, StorageArgs
 from infra.components.tracking import Tracking, TrackingArgs
@@ -37,10 +39,11 @@ firewall = Firewall(s.prefix, FirewallArgs(settings=s, network=network), opts)
 endpoints = Endpoints(s.prefix, EndpointsArgs(settings=s, network=network, firewall=firewall), opts)
 access = Access(s.prefix, AccessArgs(public_key=s.operator_public_key, network=network, firewall=firewall), opts)
 storage = Storage(s.prefix, StorageArgs(settings=s.storage, jobs_days=s.jobs.bucket_days), opts)
-releases = Releases(s.prefix, ReleasesArgs(storage=storage, bootstrap=s.bootstrap, jobs=s.jobs.enabled), opts)
+releases = Releases(s.prefix, ReleasesArgs(storage=storage, bootstrap=s.bootstrap, optional=s.optional_kinds), opts)
 database = Database(s.prefix, DatabaseArgs(settings=s.database, network=network, firewall=firewall), opts)
 parameters = Parameters(s.prefix, ParametersArgs(settings=s), opts)
 jobs = Jobs(s.prefix, JobsArgs(settings=s, releases=releases), opts) if s.jobs.enabled else None
+pipeline = Pipeline(s.prefix, PipelineArgs(settings=s, releases=releases), opts) if s.pipeline.enabled else None
 certificate = Certificate(s.prefix, CertificateArgs(settings=s), opts)
 balancer = Balancer(
     s.prefix, BalancerArgs(settings=s, network=network, firewall=firewall, certificate=certificate), opts
@@ -61,6 +64,7 @@ site = Site(
         *releases.ready,
         *parameters.ready,
         *(jobs.ready if jobs else []),
+        *(pipeline.ready if pipeline else []),
         *balancer.rules,
     ],
 )
@@ -71,10 +75,12 @@ fleet = Fleet(
     FleetArgs(
         site=site,
         settings=s.fleet,
+        prediction_log=s.fleet.prediction_log,
         parameters=parameters,
         firewall=firewall,
         balancer=balancer,
         jobs=jobs,
+        works=not s.jobs.on_workers,
         hooks=fleet_gate.hooks(),
     ),
     opts,
@@ -88,6 +94,7 @@ tracking = Tracking(
         mlflow=s.mlflow,
         delivery=s.delivery,
         url=url,
+        asked_from=s.network.cidr if s.pipeline.enabled else None,
         parameters=parameters,
         database=database,
         releases=releases,
@@ -113,6 +120,44 @@ if jobs:
         opts,
     )
     pulumi.export("broker_group", broker_gate.confirm(broker.group_name))
+if s.jobs.on_workers:
+    worker_gate = HealthGate.on("worker", s.region, s.jobs.fleet.node.timeout_seconds)
+    workers = Fleet(
+        s.prefix,
+        FleetArgs(
+            site=site,
+            settings=s.jobs.fleet,
+            prediction_log=s.fleet.prediction_log,
+            parameters=parameters,
+            firewall=firewall,
+            balancer=balancer,
+            jobs=jobs,
+            works=True,
+            hooks=worker_gate.hooks(),
+        ),
+        opts,
+    )
+    pulumi.export("worker_group", worker_gate.confirm(workers.group_name))
+if pipeline:
+    pipeline_gate = HealthGate.announced("pipeline", s.region, s.pipeline.node.timeout_seconds, pipeline.address_name)
+    pipeline_node = PipelineNode(
+        s.prefix,
+        PipelineNodeArgs(
+            site=site,
+            settings=s.pipeline.node,
+            mlflow=s.mlflow,
+            balancer=balancer,
+            pipeline=pipeline,
+            parameters=parameters,
+            database=database,
+            firewall=firewall,
+            hooks=pipeline_gate.hooks(),
+        ),
+        opts,
+    )
+    pulumi.export("pipeline_group", pipeline_gate.confirm(pipeline_node.group_name))
+    pulumi.export("pipeline", s.pipeline.facts())
+    pulumi.export("pipeline_secret_arn", pipeline.secret_arn)
 if s.alarms.enabled:
     Alarms(s.prefix, AlarmsArgs(settings=s, balancer=balancer, fleet=fleet, database=database), opts)
 

@@ -1,5 +1,7 @@
 """Where the stack answers: ports, URLs and host names, from the settings and the balancer's own name."""
 
+from ipaddress import IPv4Network
+
 from infra.exposure import MlflowSettings
 from infra.routes import HTTPS_PORT
 from infra.settings import Settings
@@ -37,6 +39,12 @@ def mlflow_hosts(mlflow: MlflowSettings, balancer_dns_name: str) -> list[str]:
     if mlflow.host_name:
         return [mlflow.host_name]
     return [balancer_dns_name, f"{balancer_dns_name}:*"] if mlflow.listener_port else []
+
+
+def inside(network: IPv4Network) -> str:
+    """A pattern of the Host headers by which a stack's own nodes ask each other: addresses of its network, no names."""
+    whole = network.network_address.exploded.split(".")[: network.prefixlen // 8]
+    return ".".join([*whole, "*"])
 
 
 def _port(port: int) -> str:

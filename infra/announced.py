@@ -10,9 +10,7 @@ from typing import Any
 
 import boto3
 
-from infra.cloud import Aws, Cloud, Snapshot
-
-SILENT = ("unhealthy", "it has not said that it is ready")
+from infra.cloud import HEALTHY, SILENT, Aws, Cloud, Snapshot
 
 
 class Announced:
@@ -37,7 +35,7 @@ class Announced:
             for each in found_here
             if each.get("PrivateIpAddress") == said["Value"] and each["LaunchTime"] <= said["LastModifiedDate"]
         }
-        return replace(found, targets={node: ("healthy", "") if node in ready else SILENT for node in found.members})
+        return replace(found, targets={node: HEALTHY if node in ready else SILENT for node in found.members})
 
     def console_tail(self, instance_id: str) -> str:
         return self._cloud.console_tail(instance_id)

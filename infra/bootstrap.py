@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
+OPTIONAL = ("jobs", "airflow", "training")
 IDENTITY = re.compile(r"[0-9a-f]{12}")
 
 
@@ -22,12 +24,12 @@ class Artifact:
 class Bootstrap:
     """`architecture` is EC2's name of what the releases' compiled packages run on.
 
-    `jobs` is None where `make release` last ran without it.
+    `optional` are those of what is off by default: `make release` makes them once the settings turn it on.
     """
 
     server: Artifact
     control: Artifact
-    jobs: Artifact | None
+    optional: Mapping[str, Artifact]
     deployment: Artifact
     architecture: str
 
@@ -37,7 +39,7 @@ class Bootstrap:
         return cls(
             server=_artifact(data["server"], "digest", DIGEST),
             control=_artifact(data["control"], "digest", DIGEST),
-            jobs=_artifact(data["jobs"], "digest", DIGEST) if "jobs" in data else None,
+            optional={kind: _artifact(data[kind], "digest", DIGEST) for kind in OPTIONAL if kind in data},
             deployment=_artifact(data["deployment"], "id", IDENTITY),
             architecture=data.get("architecture", "x86_64"),
         )
@@ -45,7 +47,7 @@ class Bootstrap:
     @classmethod
     def missing(cls) -> "Bootstrap":
         nothing = Artifact("", Path())
-        return cls(nothing, nothing, None, nothing, "")
+        return cls(nothing, nothing, {}, nothing, "")
 
 
 def _artifact(entry: dict[str, Any], key: str, pattern: re.Pattern[str]) -> Artifact:

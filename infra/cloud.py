@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import boto3
 
 CONSOLE_LINES = 25
+HEALTHY = ("healthy", "")
+SILENT = ("unhealthy", "it has not said that it is ready")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +72,13 @@ class Aws:
     def snapshot(self, group: str) -> Snapshot:
         answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])
         (asg,) = answer["AutoScalingGroups"]
+        members = {node["InstanceId"]: node["LifecycleState"] for node in asg["Instances"]}
+        # Without a balancer the group's own word counts: a launch waits until the node says that it is ready.
+        said = {node: HEALTHY if state == "InService" else SILENT for node, state in members.items()}
         return Snapshot(
             desired=asg["DesiredCapacity"],
-            members={node["InstanceId"]: node["LifecycleState"] for node in asg["Instances"]},
-            targets=self._targets(asg["TargetGroupARNs"]),
+            members=members,
+            targets=self._targets(asg["TargetGroupARNs"]) if asg["TargetGroupARNs"] else said,
             refresh=self._refresh(group),
             failures=self._failures(group),
         )

@@ -32,6 +32,8 @@ def check(settings: Settings, provider: aws.Provider) -> Image:
     image = _image(settings.image_id, options, problems)
     kinds = {"fleet": settings.fleet.node, "tracking": settings.tracking.node}
     kinds |= {"jobs.broker": settings.jobs.broker} if settings.jobs.enabled else {}
+    kinds |= {"jobs.fleet": settings.jobs.fleet.node} if settings.jobs.on_workers else {}
+    kinds |= {"pipeline.node": settings.pipeline.node} if settings.pipeline.enabled else {}
     for setting, node in kinds.items():
         problems += _type_problems(f"slipway:{setting}.instanceType", node.instance_type, image, options)
     if not problems and image.architecture != settings.bootstrap.architecture:

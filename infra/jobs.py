@@ -13,6 +13,41 @@ HOURS_A_DAY = 24
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """Nodes that only work on jobs; `desired` 0: there are none, and serving nodes do.
+
+    With `backlog` a policy owns their number from then on, and aims at so many waiting jobs for each; 0: there is none.
+    """
+
+    node: NodeSettings
+    desired: int
+    minimum: int
+    maximum: int
+    backlog: int
+
+    @classmethod
+    def read(cls, s: Section) -> "WorkerSettings":
+        desired = s.number("desired", 0, 200, 0)
+        settings = cls(
+            node=_node(s, "t3.medium", warmup_seconds=60),
+            desired=desired,
+            minimum=s.number("minimum", 1, 200, 1),
+            maximum=s.number("maximum", 1, 400, max(2 * desired, 2)),
+            backlog=s.number("backlogPerInstance", 0, 1_000_000, 0),
+        )
+        s.finish()
+        return settings
+
+    @property
+    def exists(self) -> bool:
+        return self.desired > 0
+
+    @property
+    def autoscaling(self) -> bool:
+        return self.backlog > 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobsSettings:
     """`release` is the digest of the jobs release; None is the one that the program uploaded first.
 
@@ -21,6 +56,7 @@ class JobsSettings:
 
     enabled: bool
     broker: NodeSettings
+    fleet: WorkerSettings
     release: str | None
     retention_hours: int
     attempts: int
@@ -32,6 +68,7 @@ class JobsSettings:
         settings = cls(
             enabled=s.flag("enabled", False),
             broker=_broker(s.section("broker")),
+            fleet=WorkerSettings.read(s.section("fleet")),
             release=s.optional("release", r"[0-9a-f]{64}", "64 hexadecimal digits"),
             retention_hours=s.number("retentionHours", 1, 720, 24),
             attempts=s.number("attempts", 1, 20, 5),
@@ -40,6 +77,11 @@ class JobsSettings:
         )
         s.finish()
         return settings
+
+    @property
+    def on_workers(self) -> bool:
+        """Whether jobs are worked on by nodes of their own, and serving nodes only accept them."""
+        return self.enabled and self.fleet.exists
 
     @property
     def bucket_days(self) -> int | None:
@@ -59,15 +101,19 @@ class JobsSettings:
 
 
 def _broker(s: Section) -> NodeSettings:
+    settings = _node(s, "t3.small", warmup_seconds=180)
+    s.finish()
+    return settings
+
+
+def _node(s: Section, instance_type: str, *, warmup_seconds: int) -> NodeSettings:
     """A node like others, but for what only the balancer's nodes have: it has no requests to wait for."""
-    settings = NodeSettings(
-        instance_type=s.text("instanceType", r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "t3.small", default="t3.small"),
+    return NodeSettings(
+        instance_type=s.text("instanceType", r"[a-z][a-z0-9-]*\.[a-z0-9-]+", instance_type, default=instance_type),
         disk_gib=s.number("diskGib", 8, 1024, 20),
         cpu_credits=s.choice("cpuCredits", CpuCredits, CpuCredits.STANDARD),
         grace_seconds=s.number("graceSeconds", 60, 3600, 600),
-        warmup_seconds=s.number("warmupSeconds", 0, 3600, 180),
+        warmup_seconds=s.number("warmupSeconds", 0, 3600, warmup_seconds),
         drain_seconds=0,
         timeout_seconds=s.number("timeoutSeconds", 60, 7200, 1800),
     )
-    s.finish()
-    return settings

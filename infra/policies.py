@@ -16,6 +16,7 @@ JOBS_PREFIXES = (S3.jobs,)
 SERVING_PREFIXES = (S3.nodes, S3.releases, S3.deployments, S3.models)
 TRACKING_PREFIXES = (S3.nodes, S3.releases)
 BROKER_PREFIXES = (S3.nodes, S3.releases)
+PIPELINE_PREFIXES = (S3.nodes, S3.releases, S3.rollouts, S3.pushed)
 WATCHER_PREFIXES = (S3.deployments, S3.models, S3.rollouts)
 
 
@@ -53,6 +54,17 @@ def serving(
             *jobs,
         ]
     )
+
+
+def launched(group: str) -> list[Statement]:
+    """Tells its own group that it is ready. Which group that is no template can name, since the group names it; EC2
+    Auto Scaling knows no resource for descriptions.
+    """
+    own = f"arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/{group}-*"
+    return [
+        allow(["autoscaling:CompleteLifecycleAction"], [own]),
+        allow(["autoscaling:DescribeAutoScalingInstances"], ["*"]),
+    ]
 
 
 def tracking(
@@ -94,6 +106,34 @@ def broker(bucket_arn: str, address_arn: str, broker_arn: str, database_arn: str
             allow(["secretsmanager:PutSecretValue"], [broker_arn, database_arn]),
             allow(["ssm:PutParameter"], [address_arn]),
             _metrics(),
+        ]
+    )
+
+
+def pipeline(
+    *,
+    bucket_arn: str,
+    tracking_arn: str,
+    address_arn: str,
+    secret_arn: str,
+    master_arn: str,
+    admin_arn: str,
+    webhook_arn: str | None,
+) -> str:
+    """Reads its own files, its releases and what became of rollouts, finds MLflow and logs in there, and owns its
+    secret, its address and the copy of what is pushed to it. It changes nothing that is served: the alias that a
+    training moves is the watcher's to follow. Where there is a chat to tell, it reads the chat's address.
+    """
+    chat = [webhook_arn] if webhook_arn else []
+    return document(
+        [
+            allow(["s3:GetObject"], _below(bucket_arn, PIPELINE_PREFIXES)),
+            allow(["s3:PutObject"], _below(bucket_arn, [S3.pushed])),
+            _list(bucket_arn, PIPELINE_PREFIXES),
+            allow(["secretsmanager:GetSecretValue"], [master_arn, admin_arn, secret_arn, *chat]),
+            allow(["secretsmanager:PutSecretValue"], [secret_arn]),
+            allow(["ssm:GetParameter"], [tracking_arn]),
+            allow(["ssm:PutParameter"], [address_arn]),
         ]
     )
 

@@ -5,8 +5,9 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from infra import cidr
+from infra.jobs import WorkerSettings
 from infra.reading import Problem
-from infra.sections import OperatorAccess
+from infra.sections import FleetSettings, OperatorAccess
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -17,7 +18,8 @@ EVERYONE = IPv4Network("0.0.0.0/0")
 
 
 def contradictions(s: "Settings") -> list[Problem]:
-    return [*_zones(s), *_ranges(s), *_sizes(s), *_https(s), *_mlflow(s), *_ports(s), *_operators(s), *_jobs(s)]
+    rules = (_zones, _ranges, _sizes, _workers, _https, _mlflow, _ports, _operators, _releases)
+    return [problem for rule in rules for problem in rule(s)]
 
 
 def _zones(s: "Settings") -> Iterator[Problem]:
@@ -56,13 +58,30 @@ def _ranges(s: "Settings") -> Iterator[Problem]:
 
 
 def _sizes(s: "Settings") -> Iterator[Problem]:
-    low, size, high = s.fleet.minimum, s.fleet.desired, s.fleet.maximum
-    if not low <= size <= high:
-        reason = f"minimum {low} ≤ desired {size} ≤ maximum {high} does not hold"
-        yield Problem("slipway:fleet.desired", size, reason, "Change one of the three.")
+    yield from _in_order("slipway:fleet", s.fleet)
     if s.database.storage_limit_gib < s.database.storage_gib * 1.1:
         reason = f"it must exceed storageGib {s.database.storage_gib} by a tenth"
         yield Problem("slipway:database.storageLimitGib", s.database.storage_limit_gib, reason, "Raise it.")
+
+
+def _workers(s: "Settings") -> Iterator[Problem]:
+    fleet, setting = s.jobs.fleet, "slipway:jobs.fleet"
+    if fleet.exists and not s.jobs.enabled:
+        yield Problem(f"{setting}.desired", fleet.desired, "there are no jobs", "Set jobs.enabled, or remove this.")
+    if fleet.backlog and not fleet.exists:
+        reason = "there are no worker nodes whose number it could set"
+        yield Problem(f"{setting}.backlogPerInstance", fleet.backlog, reason, "Set jobs.fleet.desired, or remove this.")
+    if fleet.exists:
+        yield from _in_order(setting, fleet)
+    if fleet.exists and fleet.backlog and fleet.minimum == fleet.maximum:
+        reason = f"minimum and maximum are both {fleet.minimum}, so that the policy has nothing to decide"
+        yield Problem(f"{setting}.backlogPerInstance", fleet.backlog, reason, "Raise the maximum, or remove this.")
+
+
+def _in_order(group: str, of: FleetSettings | WorkerSettings) -> Iterator[Problem]:
+    if not of.minimum <= of.desired <= of.maximum:
+        reason = f"minimum {of.minimum} ≤ desired {of.desired} ≤ maximum {of.maximum} does not hold"
+        yield Problem(f"{group}.desired", of.desired, reason, "Change one of the three.")
 
 
 def _https(s: "Settings") -> Iterator[Problem]:
@@ -109,10 +128,14 @@ def _ports(s: "Settings") -> Iterator[Problem]:
         yield Problem("slipway:mlflow.listenerPort", s.mlflow.listener_port, reason, "Use another, for example 5000.")
 
 
-def _jobs(s: "Settings") -> Iterator[Problem]:
-    if s.jobs.enabled and s.bootstrap.jobs is None:
-        reason = "there is no jobs release to upload"
-        yield Problem("slipway:jobs.enabled", value=True, reason=reason, way_out="Run `make release` first.")
+def _releases(s: "Settings") -> Iterator[Problem]:
+    for setting, kinds in s.optional_releases.items():
+        for kind in kinds:
+            if kind not in s.bootstrap.optional:
+                reason = f"there is no {kind} release to upload"
+                yield Problem(
+                    f"slipway:{setting}.enabled", value=True, reason=reason, way_out="Run `make release` first."
+                )
 
 
 def _operators(s: "Settings") -> Iterator[Problem]:

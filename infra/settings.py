@@ -20,6 +20,7 @@ from infra.cidr import Tier, plan
 from infra.delivery import DeliverySettings
 from infra.exposure import BalancerSettings, DomainSettings, MlflowSettings
 from infra.jobs import JobsSettings
+from infra.pipeline import PipelineSettings
 from infra.reading import Problem, Section
 from infra.rules import contradictions
 from infra.sections import (
@@ -69,11 +70,22 @@ class Settings:
     domain: DomainSettings
     mlflow: MlflowSettings
     jobs: JobsSettings
+    pipeline: PipelineSettings
     bootstrap: Bootstrap
 
     @property
     def prefix(self) -> str:
         return names.prefix(self.stack)
+
+    @property
+    def optional_releases(self) -> dict[str, tuple[str, ...]]:
+        """The kinds that the settings ask for, by the group that turns them on."""
+        groups = {"jobs": (self.jobs.enabled, ("jobs",)), "pipeline": (self.pipeline.enabled, ("airflow", "training"))}
+        return {name: kinds for name, (enabled, kinds) in groups.items() if enabled}
+
+    @property
+    def optional_kinds(self) -> list[str]:
+        return [kind for kinds in self.optional_releases.values() for kind in kinds]
 
     @property
     def subnets(self) -> dict[str, dict[Tier, IPv4Network]]:
@@ -124,6 +136,7 @@ def _settings(stack: str, region: str, project: Section, environment: Mapping[st
         domain=DomainSettings.read(project.section("domain")),
         mlflow=MlflowSettings.read(project.section("mlflow")),
         jobs=JobsSettings.read(project.section("jobs")),
+        pipeline=PipelineSettings.read(project.section("pipeline")),
         bootstrap=_bootstrap(project),
     )
 

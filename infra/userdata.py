@@ -18,6 +18,7 @@ MAXIMUM_BYTES = 16 * 1024
 
 SHARED_FACTS = frozenset({"stack", "role", "region", "bucket", "deployment_parameter", "watcher_key_parameter"})
 SERVING_FACTS = SHARED_FACTS | {"prediction_log", "jobs"}
+WORKER_FACTS = SERVING_FACTS | {"launch_hook"}
 TRACKING_FACTS = SHARED_FACTS | {
     "tracking_parameter",
     "watcher_secret_arn",
@@ -32,10 +33,23 @@ TRACKING_FACTS = SHARED_FACTS | {
     "mlflow_allowed_hosts",
 }
 BROKER_FACTS = SHARED_FACTS | {"jobs", "database_host", "database_port", "database_name", "database_secret_arn"}
+PIPELINE_FACTS = SHARED_FACTS | {
+    "tracking_parameter",
+    "mlflow_admin_secret_arn",
+    "mlflow_url",
+    "delivery",
+    "pipeline",
+    "database_host",
+    "database_port",
+    "database_name",
+    "database_secret_arn",
+}
 FACTS: Mapping[Role, frozenset[str]] = {
     "serving": SERVING_FACTS,
+    "worker": WORKER_FACTS,
     "tracking": TRACKING_FACTS,
     "broker": BROKER_FACTS,
+    "pipeline": PIPELINE_FACTS,
 }
 
 BOOTSTRAP = f"{contract.PATHS.bin}/slipway-bootstrap"

@@ -1,6 +1,6 @@
 """`python3 -m jobs.admin`: what `slipway jobs` has a node do, which reaches the database and the broker. Prints JSON.
 
-Exit status 3 when there is no such job, or nothing can be done about it any more.
+Its exit statuses are the contract's: by them, and not by its words, is decided what to do next.
 """
 
 import argparse
@@ -11,13 +11,13 @@ from uuid import UUID
 
 import orjson
 
+from contract import JOBS_EXIT
 from jobs import broker, config, ids
 from jobs.config import ConfigError
 from jobs.database import AWAY, Database
 from jobs.dead import Dead
 from jobs.store import Job, Store
 
-NO_SUCH_JOB = 3
 STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 
 
@@ -37,8 +37,11 @@ def main(words: Sequence[str] | None = None) -> None:
             database.close()
     except RefusedError as error:
         print(error, file=sys.stderr)
-        sys.exit(NO_SUCH_JOB)
-    except (ConfigError, *AWAY, *broker.AWAY) as error:
+        sys.exit(JOBS_EXIT.refused)
+    except ConfigError as error:
+        print(f"jobs.admin: {error}", file=sys.stderr)
+        sys.exit(JOBS_EXIT.absent)
+    except (*AWAY, *broker.AWAY) as error:
         sys.exit(f"jobs.admin: {type(error).__name__}: {' '.join(str(error).split())}"[:300])
 
 

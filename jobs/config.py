@@ -35,6 +35,8 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
+    """Large payloads are in the bucket, or in `folder` where there is one."""
+
     stack: str
     broker_url: str
     broker_ca: str | None
@@ -43,6 +45,8 @@ class Config:
     prefix: str
     model_server: Path
     limits: Limits
+    folder: Path | None = None
+    folder_bytes: int = 0
 
 
 def path() -> Path:
@@ -62,15 +66,18 @@ def read(file: Path | None = None) -> Config:
 
 
 def _config(data: dict[str, Any]) -> Config:
+    payloads = data.get("payloads") or {}
     return Config(
         stack=data["stack"],
         broker_url=data["broker"]["url"],
         broker_ca=data["broker"].get("ca"),
         conninfo=_conninfo(data["database"]),
-        bucket=data["bucket"],
+        bucket="" if payloads else data["bucket"],
         prefix=data.get("prefix", "jobs/"),
         model_server=Path(data["model_server"]),
         limits=Limits(**data.get("limits", {})),
+        folder=Path(payloads["folder"]) if payloads else None,
+        folder_bytes=payloads.get("bytes", 0),
     )
 
 

@@ -1,4 +1,4 @@
-"""Takes jobs in and tells of them, free of HTTP: what the routes call, over PostgreSQL, S3 and the publisher."""
+"""Takes jobs in and tells of them, free of HTTP: what the routes call, over PostgreSQL, payloads and the publisher."""
 
 import logging
 from collections.abc import Mapping
@@ -19,7 +19,6 @@ from jobs.errors import (
     NotFoundError,
 )
 from jobs.fullness import Fullness
-from jobs.payloads import Payloads
 from jobs.publisher import Publisher
 from jobs.store import Job, KeyTakenError, NewJob, Store
 
@@ -46,7 +45,7 @@ class Desk:
         self._limits = found.limits
         self._database = Database(found.conninfo, CONNECTIONS)
         self._store = Store(self._database)
-        self._payloads = Payloads(found.bucket, found.prefix, found.limits.inline_bytes)
+        self._payloads = payloads.of(found)
         self._publisher = Publisher(self._store.unpublished)
         self._fullness = Fullness(found.limits.queue, self._store.queued)
 

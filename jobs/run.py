@@ -14,7 +14,6 @@ from uuid import UUID
 from jobs import payloads
 from jobs.config import Config
 from jobs.database import AWAY, Database
-from jobs.payloads import Payloads
 from jobs.runs import Outcome, Runs, Started
 from jobs.scoring import Answer, BrokenError, ModelServer, UnavailableError
 
@@ -44,7 +43,7 @@ class Runner:
     def __init__(self, found: Config, database: Database) -> None:
         self._limits = found.limits
         self._runs = Runs(database)
-        self._payloads = Payloads(found.bucket, found.prefix, found.limits.inline_bytes)
+        self._payloads = payloads.of(found)
         self._server = ModelServer(found.model_server)
         self._stopping = threading.Event()
 

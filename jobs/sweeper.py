@@ -18,7 +18,6 @@ import psycopg
 from jobs import payloads
 from jobs.config import Config
 from jobs.database import Database
-from jobs.payloads import Payloads
 from jobs.publisher import Link
 from jobs.store import KEY_HOURS, Store
 
@@ -40,6 +39,7 @@ LOST = """UPDATE jobs SET publish_at = now() WHERE id IN (
  AND state = 'queued' RETURNING id"""
 EXPIRED = """DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE ended < now() - %s ORDER BY ended LIMIT %s)
  RETURNING id, attempt, input_size, coalesce(result_size, 0) AS result_size"""
+THERE = "SELECT id FROM jobs WHERE id = ANY(%s)"
 KEYS = "UPDATE jobs SET key = NULL WHERE key IS NOT NULL AND created < now() - %s"
 
 log = logging.getLogger("jobs.sweeper")
@@ -49,7 +49,7 @@ class Sweeper:
     def __init__(self, found: Config, database: Database) -> None:
         self._config, self._rows = found, database.rows
         self._store = Store(database)
-        self._payloads = Payloads(found.bucket, found.prefix, found.limits.inline_bytes)
+        self._payloads = payloads.of(found)
         self._link = Link()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sweeper", daemon=True)
@@ -75,6 +75,7 @@ class Sweeper:
             "leases": len(self._rows(LEASES)),
             "lost": len(self._rows(LOST, (lost, waiting == 0, lost, AT_ONCE))),
             "expired": self._expire(),
+            "forgotten": self._forget(),
         }
         self._rows(KEYS, (timedelta(hours=KEY_HOURS),))
         if any(found.values()):
@@ -88,6 +89,20 @@ class Sweeper:
         except (*payloads.AWAY, *payloads.REFUSED) as error:  # the bucket's own rule removes them a little later
             log.warning("payloads are left to the bucket's lifecycle", extra={"error": str(error)[:300]})
         return len(rows)
+
+    def _forget(self) -> int:
+        """Payloads of jobs that were never written, or went without them, where no rule of a bucket removes them."""
+        try:
+            found = self._payloads.forgotten(self._config.limits.retention_hours * 3600)
+            if not found:
+                return 0
+            there = {UUID(str(row.id)) for row in self._rows(THERE, (list(set(found.values())),))}
+            gone = [key for key, job in found.items() if job not in there]
+            self._payloads.discard(gone)
+        except (*payloads.AWAY, *payloads.REFUSED) as error:
+            log.warning("forgotten payloads are left for now", extra={"error": str(error)[:300]})
+            return 0
+        return len(gone)
 
     def _work(self) -> None:
         while not self._ended.is_set():

@@ -69,7 +69,7 @@ MASKED = [
 
 
 def packages() -> list[str]:
-    return sorted({*AMI, *LOCAL_CLOUD, *PACKAGES.serving, *PACKAGES.tracking, *PACKAGES.broker})
+    return sorted({*AMI, *LOCAL_CLOUD, *(package for role in vars(PACKAGES).values() for package in role)})
 
 
 def digest() -> str:

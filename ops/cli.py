@@ -4,7 +4,23 @@ import click
 
 from ops import maintenance
 from ops.rollout import command as rollout
-from ops.verbs import batch, jobs, locks, logs, manual, records, releases, retention, rollouts, status, training
+from ops.verbs import (
+    batch,
+    jobs,
+    locks,
+    logs,
+    manual,
+    promote,
+    push,
+    records,
+    releases,
+    retention,
+    rollouts,
+    ssh,
+    status,
+    training,
+    wait,
+)
 from ops.verbs.common import examples
 from ops.watcher import command as watcher
 
@@ -24,14 +40,16 @@ def main() -> None:
 
 for each in (
     status.status,
-    rollouts.promote,
+    promote.promote,
     rollouts.rollback,
     records.history,
     records.diff,
     logs.logs,
+    ssh.ssh,
     jobs.jobs,
     batch.batch,
     releases.release_,
+    push.push,
     locks.lock,
     locks.pause,
     locks.resume,
@@ -43,6 +61,7 @@ for each in (
     manual.unhold,
     retention.prune_,
     training.train,
+    wait.wait,
     maintenance.main,
     rollout.main,
     watcher.main,

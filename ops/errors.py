@@ -11,7 +11,12 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-    """Something that the user can put right. `message` names the value and the reason, `hint` the way out."""
+    """Something that the user can put right. `message` names the value and the reason, `hint` the way out.
+
+    `status` is what a command that ends with it exits with.
+    """
+
+    status = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -36,12 +41,12 @@ class NotNowError(UserError):
 
 @contextmanager
 def reported(program: str) -> Iterator[None]:
-    """Wraps a command line's main: a `UserError` becomes its text on stderr and exit status 1, Ctrl-C status 130."""
+    """Wraps a command line's main: a `UserError` becomes its text on stderr and its exit status, Ctrl-C status 130."""
     try:
         yield
     except UserError as error:
         print(f"{program}: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.status)
     except KeyboardInterrupt:
         print(f"{program}: interrupted; run it again to go on from here", file=sys.stderr)
         sys.exit(130)

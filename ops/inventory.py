@@ -21,6 +21,7 @@ from ops.nodes import Node, nodes
 ENDPOINT = "aws ec2-instance-connect open-tunnel --instance-id {id} --remote-port 22"
 ROOT = Path(__file__).resolve().parent.parent
 USER = "admin"
+GROUPS = {"worker": ("serving", "worker")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +65,15 @@ def ssh_arguments(node: Node, access: Access) -> str:
 
 
 def build(found: list[Node], access: Access) -> dict[str, Any]:
-    """Ansible's JSON inventory: one group a role, hosts named `role-instance id`, variables under `_meta`."""
+    """Ansible's JSON inventory: one group a role, hosts named `role-instance id`, variables under `_meta`.
+
+    Worker nodes are in `serving` too, after the others: rollouts reach them, and the first one is not theirs.
+    """
     groups: dict[str, Any] = {}
     hostvars = {}
     for node in found:
-        groups.setdefault(node.role, {"hosts": []})["hosts"].append(node.name)
+        for group in GROUPS.get(node.role, (node.role,)):
+            groups.setdefault(group, {"hosts": []})["hosts"].append(node.name)
         hostvars[node.name] = {
             # Not the address: stacks share private addresses, and Ansible keeps connections open by host name.
             "ansible_host": node.id,

@@ -11,7 +11,12 @@ from typing import Any
 
 import click
 
-IDENTIFIERS = ("model-server-a", "model-server-b", "nginx_access", "nginx", "slipway-activate", "systemd")
+from ops.nodes import ROLLED
+
+IDENTIFIERS = (
+    *("model-server-a", "model-server-b", "nginx_access", "nginx"),
+    *("slipway-activate", "slipway-jobs", "slipway-worker", "slipway-launched", "systemd"),
+)
 TRACKING = ("nginx_access", "nginx", "mlflow", "slipway-watcher", "systemd")
 FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,PRIORITY,_SYSTEMD_UNIT,UNIT"
 UNITS = ("model-server@", "nginx", "mlflow", "slipway-", "model-compile@")
@@ -44,7 +49,7 @@ def command(role: str, since: str, count: int | None, *, follow: bool, request_i
 
 def identifiers(role: str) -> tuple[str, ...]:
     """The programs of a node that are heard."""
-    return IDENTIFIERS if role == "serving" else TRACKING
+    return IDENTIFIERS if role in ROLLED else TRACKING
 
 
 def parse(line: str, node: str) -> Entry | None:

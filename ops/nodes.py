@@ -8,6 +8,8 @@ import boto3
 import contract
 
 ALIVE = ["pending", "running", "stopping", "stopped"]
+ROLLED = ("serving", "worker")
+"""Roles of nodes with a model server. What is rolled out reaches them all, those behind the balancer first."""
 
 
 @dataclass(frozen=True, kw_only=True)

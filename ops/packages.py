@@ -12,9 +12,10 @@ from typing import Literal
 from ops import bytecode, canonical, node_python, uv
 from ops.node_python import Progress
 
-Kind = Literal["server", "control", "jobs"]
+Kind = Literal["server", "control", "jobs", "airflow", "training"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+AIRFLOW = CHECKOUT / "pipelines" / "airflow"
 PYTHON_VERSION = "3.11"
 PLATFORM = "x86_64-manylinux_2_36"
 
@@ -80,9 +81,10 @@ def _identity(kind: Kind, requirements: str) -> str:
 
 
 def exported(kind: Kind) -> str:
-    """The group `kind` of `uv.lock` with every package's digest, as pip reads it."""
-    group = ["--only-group", kind, "--frozen", "--no-emit-project", "--quiet", "--no-header"]
-    return uv.run(["export", *group], cwd=CHECKOUT).stdout
+    """The group `kind` of `uv.lock` with every package's digest, as pip reads it. Airflow has a lock of its own."""
+    what = ["--project", str(AIRFLOW)] if kind == "airflow" else ["--only-group", kind]
+    words = ["export", *what, "--frozen", "--no-emit-project", "--quiet", "--no-header"]
+    return uv.run(words, cwd=CHECKOUT).stdout
 
 
 def _install(requirements: str, lib: Path) -> None:

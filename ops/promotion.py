@@ -52,7 +52,8 @@ class Plan:
         if version is None:
             return True
         decided = self.mode is None or compiling.stands(entry, self.mode)
-        return version.version == entry["version"] and decided
+        same = (version.version, version.run_id) == (entry["version"], entry.get("run_id"))
+        return same and decided  # another stack's MLflow counts its versions from 1, too
 
     def proven(self, entry: dict[str, Any]) -> dict[str, Any]:
         """The entry of a new version. Raises `RefusedError` when nothing could check its answers, and that matters."""
@@ -111,10 +112,11 @@ def make(at: Store, wanted: Plan, progress: Progress = lambda _: None, *, build:
     return compose(at, replace(wanted, release=digest), progress)
 
 
-def release_for(at: Store, wanted: Plan, progress: Progress = lambda _: None) -> str:
-    """Builds and uploads the release that has what all these models were logged with, the kept ones too."""
+def release_for(at: Store, wanted: Plan, progress: Progress = lambda _: None, besides: Sequence[str] = ()) -> str:
+    """Builds and uploads the release that has what all these models were logged with, the kept ones too, and these
+    requirements `besides`."""
     with tempfile.TemporaryDirectory(prefix="slipway-wishes-") as folder:
-        wishes = {}
+        wishes = {"--require": Wish(besides)} if besides else {}
         for number, version in enumerate(wanted.versions):
             place = Path(folder) / str(number)
             place.mkdir()

@@ -15,7 +15,7 @@ from ops.errors import UserError
 from ops.inventory import Access
 from ops.journal import Entry
 from ops.node_logs import Line, Shipper
-from ops.nodes import Node
+from ops.nodes import ROLLED, Node
 from ops.since import parse
 from ops.store import Store
 
@@ -24,9 +24,12 @@ BEFORE_ITS_END = timedelta(hours=1)
 
 
 def choose(found: Sequence[Node], wanted: str | None) -> list[Node]:
-    """The serving nodes, or those whose name or id is, or begins or ends, as `wanted` says. Raises `UserError`."""
+    """The nodes with a model server, or those whose name or id is, or begins or ends, as `wanted` says.
+
+    Raises `UserError`.
+    """
     if wanted is None:
-        chosen = [node for node in found if node.role == "serving"]
+        chosen = [node for node in found if node.role in ROLLED]
     else:
         exact = [node for node in found if wanted in (node.id, node.name)]
         chosen = exact or [

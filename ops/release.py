@@ -1,9 +1,10 @@
 """Builds releases: code and every Python dependency of it in one content-addressed archive, the same for equal inputs.
 
-Three kinds come from the one `uv.lock`: `server` for the serving nodes, `control` for the tracking node, and `jobs`
-for asynchronous predictions, built only where a stack of this checkout wants them. A release is kept in the user's
-cache under its inputs, so that building it again is a look-up. Its packages are kept there too, so that with other code
-of ours only that is compiled and compressed.
+Two kinds are every stack's: `server` for the serving nodes and `control` for the tracking node. The others are built
+only where a stack of this checkout wants them: `jobs` for asynchronous predictions, and for the pipeline node `airflow`
+(packages alone, from a lock of their own) and `training`, which its tasks run. A release is kept in the user's cache
+under its inputs, so that building it again is a look-up. Its packages are kept there too, so that with other code of
+ours only that is compiled and compressed.
 """
 
 import json
@@ -28,7 +29,8 @@ from ops.store import Store
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ALWAYS: tuple[Kind, ...] = ("server", "control")
-JOBS_SETTING = "slipway:jobs"
+OPTIONAL: Mapping[str, tuple[Kind, ...]] = {"slipway:jobs": ("jobs",), "slipway:pipeline": ("airflow", "training")}
+"""By the group of settings that turns them on."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,11 @@ def build(
     kept = cache_folder()
     record = kept / f"{kind}-{inputs_digest(kind, requirements, base)}.json"
     with exclusive(kept / f"{kind}.lock", f"the build of the {kind} release", waiting=progress):
-        return _recorded(record) or _built(kind, kept, record, progress, requirements=requirements, base=base)
+        return recorded(record) or _built(kind, kept, record, progress, requirements=requirements, base=base)
 
 
-def _recorded(record: Path) -> Release | None:
+def recorded(record: Path) -> Release | None:
+    """What was built before, while its file is there."""
     release = Release(**json.loads(record.read_text())) if record.exists() else None
     return release if release and Path(release.file).exists() else None
 
@@ -89,7 +92,8 @@ def inputs_digest(kind: Kind, requirements: str | None = None, base: Path | None
     """Of everything that decides the release: the lock, the sources, the node's Python and this recipe."""
     modules = (packages, sources, bytecode, canonical)
     recipe = [Path(__file__), *(Path(str(module.__file__)) for module in modules)]
-    lock = [] if base else [CHECKOUT / "uv.lock", CHECKOUT / "pyproject.toml"]
+    project = packages.AIRFLOW if kind == "airflow" else CHECKOUT
+    lock = [] if base else [project / "uv.lock", project / "pyproject.toml"]
     parts = {str(path.relative_to(CHECKOUT)): canonical.sha256(path.read_bytes()) for path in (*lock, *recipe)}
     parts |= {name: canonical.sha256(path.read_bytes()) for name, path in sources.files(kind, base).items()}
     inputs = [kind, node_python.identity(), parts, *([requirements] if requirements else [])]
@@ -163,14 +167,15 @@ def publish(store: Store, release: Release) -> bool:
 
 
 def wanted() -> tuple[Kind, ...]:
-    """The kinds that the stacks of this checkout need: `jobs` once the settings of one turn them on."""
+    """The kinds that the stacks of this checkout need: some only once the settings of one turn them on."""
     settings = [yaml.safe_load(path.read_text()) or {} for path in sorted(CHECKOUT.glob("Pulumi.*.yaml"))]
-    return (*ALWAYS, "jobs") if any(_has_jobs(each.get("config") or {}) for each in settings) else ALWAYS
+    configs = [each.get("config") or {} for each in settings]
+    more = [kinds for group, kinds in OPTIONAL.items() if any(_enabled(config.get(group)) for config in configs)]
+    return (*ALWAYS, *(kind for kinds in more for kind in kinds))
 
 
-def _has_jobs(config: Mapping[str, Any]) -> bool:
-    jobs = config.get(JOBS_SETTING)
-    return isinstance(jobs, Mapping) and jobs.get("enabled") is True
+def _enabled(group: Any) -> bool:
+    return isinstance(group, Mapping) and group.get("enabled") is True
 
 
 def main() -> None:

@@ -31,19 +31,27 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command on a node printed; `error` says in one line why there is nothing."""
+    """What a command on a node printed; `error` says in one line why there is nothing.
+
+    `status` is the command's exit status, 255 where ssh did not come as far: None when nothing ended at all.
+    """
 
     output: str = ""
     error: str = ""
+    status: int | None = None
+
+
+def options(node: Node, access: Access) -> list[str]:
+    """How ssh comes to the node: its address or tunnel, the pinned host key, and the operator's own."""
+    return [*shlex.split(ssh_arguments(node, access)), *(["-i", str(access.key)] if access.key else [])]
 
 
 def command(node: Node, access: Access, words: Sequence[str]) -> list[str]:
     """The ssh command that runs `words` as root on the node."""
     wanted = ("BatchMode=yes", f"ConnectTimeout={CONNECT_SECONDS}", "ServerAliveInterval=5", "LogLevel=ERROR")
-    options = [word for option in wanted for word in ("-o", option)]
-    key = ["-i", str(access.key)] if access.key else []
+    quiet = [word for option in wanted for word in ("-o", option)]
     return [
-        *("ssh", *shlex.split(ssh_arguments(node, access)), *options, *key),
+        *("ssh", *options(node, access), *quiet),
         *(f"{USER}@{node.id}", "--", shlex.join(["sudo", "--non-interactive", "--", *words])),
     ]
 
@@ -79,8 +87,9 @@ def ask(node: Node, access: Access, words: Sequence[str], seconds: float) -> Ans
     except subprocess.TimeoutExpired:
         return Answer(error=f"no answer within {seconds:g} s")
     if done.returncode:
-        return Answer(done.stdout, explained(done.stderr) or f"exit status {done.returncode}")
-    return Answer(done.stdout)
+        why = explained(done.stderr) or f"exit status {done.returncode}"
+        return Answer(done.stdout, why, done.returncode)
+    return Answer(done.stdout, status=0)
 
 
 def ask_all(nodes: Sequence[Node], access: Access, words: Sequence[str], seconds: float) -> dict[str, Answer]:

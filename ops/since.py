@@ -28,8 +28,8 @@ def parse(text: str, now: datetime) -> datetime:
     """
     wanted = text.strip()
     ago = wanted.removeprefix("-").removesuffix("ago").strip()
-    if ago != wanted and (length := _length(ago)) is not None:
-        return now - length
+    if ago != wanted and (back := length(ago)) is not None:
+        return now - back
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if wanted in DAYS:
         return midnight - timedelta(days=DAYS[wanted])
@@ -50,7 +50,7 @@ def parse(text: str, now: datetime) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _length(text: str) -> timedelta | None:
+def length(text: str) -> timedelta | None:
     """`1h30min`, `10 min`; None when it is no length of time."""
     parts = PART.findall(text)
     if not parts or PART.sub("", text) or any(unit not in LENGTHS for _, unit in parts):

@@ -10,13 +10,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ops.errors import UserError
-from ops.packages import Kind
+from ops.packages import AIRFLOW, Kind
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDERS: Mapping[Kind, tuple[str, ...]] = {
     "server": ("app", "contract"),
     "control": ("app", "contract", "ops", "playbooks", "cloud-init"),
-    "jobs": ("jobs", "contract", "ops/__init__.py", "ops/errors.py", "ops/postgres.py"),
+    "jobs": ("jobs", "contract", "ops/__init__.py", "ops/errors.py", "ops/postgres.py", "ops/private.py"),
+    "airflow": (),
+    "training": ("app", "contract", "ops", "pipelines"),
 }
 ABOUT, PINS = "release.json", "requirements.txt"
 """In each release: what it is, and the pins with hashes that its packages were installed from."""
@@ -39,6 +41,8 @@ def requires(kind: Kind, base: Path | None = None) -> list[str]:
     file = CHECKOUT / "pyproject.toml"
     if not file.exists():
         raise UserError("releases are built in a checkout, and this is none", "`slipway release --for` from a checkout")
+    if kind == "airflow":
+        return list(tomllib.loads((AIRFLOW / "pyproject.toml").read_text())["project"]["dependencies"])
     group = tomllib.loads(file.read_text())["dependency-groups"][kind]
     return [each for each in group if isinstance(each, str)]
 

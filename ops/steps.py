@@ -117,7 +117,9 @@ def failure(step: Step, error: UserError) -> StepError:
     lines = [f"{step.name}: {error.message}"]
     if step.log is not None:
         lines += [f"  last lines of {step.log}:", *tail(step.log)]
-    return StepError("\n".join(lines), error.hint or "run the same command again: it goes on from here")
+    told = StepError("\n".join(lines), error.hint or "run the same command again: it goes on from here")
+    told.status = error.status
+    return told
 
 
 def tail(log: Path, count: int = TAIL_LINES) -> list[str]:

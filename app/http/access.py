@@ -18,6 +18,9 @@ SAFE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 # The protocols by the first part of their paths; MLflow's routes end in /invocations.
 PROTOCOLS = {"invocations": "mlflow", "models": "mlflow", "predict": "predict", "v2": "v2"}
 
+# Balancers and engines ask these all the time: as in Nginx's log, only an answer that is not 200 is news.
+PROBES = ("/livez", "/readyz")
+
 log = logging.getLogger("app.access")
 
 
@@ -45,7 +48,8 @@ def _finish(response: Response) -> Response:
     response.headers[HEADERS.deployment] = serving().deployment.id
     if version:
         response.headers[HEADERS.model] = version.label
-    _log(response, facts)
+    if request.path not in PROBES or response.status_code != 200:
+        _log(response, facts)
     _count(response.status_code, facts)
     return response
 

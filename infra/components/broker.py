@@ -38,10 +38,7 @@ class Broker(pulumi.ComponentResource):
             "deployment_parameter": args.parameters.deployment_name,
             "watcher_key_parameter": None,
             "jobs": jobs.facts,
-            "database_host": database.host,
-            "database_port": database.port.apply(int),
-            "database_name": database.database,
-            "database_secret_arn": database.secret_arn,
+            **database.facts,
         }
         arns = pulumi.Output.all(
             args.site.storage.arn,

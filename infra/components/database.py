@@ -1,6 +1,7 @@
 """PostgreSQL for MLflow: alone in the isolated subnets, its password managed by RDS, TLS forced."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -22,13 +23,14 @@ class DatabaseArgs:
 
 
 class Database(pulumi.ComponentResource):
-    """`secret_arn` is of the master password, which RDS rotates."""
+    """`secret_arn` is of the master password, which RDS rotates; `facts` are what a node is told that makes roles."""
 
     identifier: pulumi.Output[str]
     host: pulumi.Output[str]
     port: pulumi.Output[int]
     database: str
     secret_arn: pulumi.Output[str]
+    facts: dict[str, pulumi.Input[Any]]
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:database:Database", name, None, opts)
@@ -74,6 +76,12 @@ class Database(pulumi.ComponentResource):
         self.identifier = database.identifier
         self.host, self.port, self.database = database.address, database.port, DATABASE
         self.secret_arn = database.master_user_secrets.apply(lambda secrets: str(secrets[0].secret_arn))
+        self.facts = {
+            "database_host": self.host,
+            "database_port": self.port.apply(int),
+            "database_name": self.database,
+            "database_secret_arn": self.secret_arn,
+        }
         self.register_outputs({"host": self.host, "port": self.port, "secret_arn": self.secret_arn})
 
 

@@ -16,6 +16,9 @@ FOR_THE_WATCHER = ("ec2",)
 FOR_JOBS = ("monitoring",)
 """How many of them wait."""
 
+FOR_WORKERS = ("autoscaling",)
+"""Worker nodes tell their group when they are ready."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointsArgs:
@@ -49,6 +52,7 @@ class Endpoints(pulumi.ComponentResource):
                 *SERVICES,
                 *(FOR_THE_WATCHER if settings.delivery.follow_alias else ()),
                 *(FOR_JOBS if settings.jobs.enabled else ()),
+                *(FOR_WORKERS if settings.jobs.on_workers else ()),
             )
             if group is not None
         ]

@@ -22,8 +22,10 @@ HTTP = 80
 DESCRIPTIONS = {
     "balancer": "The public load balancer",
     "serving": "Nodes that answer predictions",
+    "worker": "Nodes that only work on jobs",
     "tracking": "The node of the MLflow server",
     "broker": "The node of the broker of jobs",
+    "pipeline": "The node of Airflow and the trainings",
     "database": "PostgreSQL of the MLflow server",
     "endpoints": "Interface endpoints of AWS services",
     "connect": "The EC2 Instance Connect Endpoint",
@@ -49,6 +51,8 @@ class Firewall(pulumi.ComponentResource):
         wanted |= {"endpoints"} if settings.network.egress is Egress.NONE else set()
         wanted |= {"connect"} if settings.operator_access is OperatorAccess.INSTANCE_CONNECT else set()
         wanted |= {"broker"} if settings.jobs.enabled else set()
+        wanted |= {"worker"} if settings.jobs.on_workers else set()
+        wanted |= {"pipeline"} if settings.pipeline.enabled else set()
         self.groups = {role: self._group(role, args.network.vpc_id) for role in DESCRIPTIONS if role in wanted}
         for port in addresses.listener_ports(settings):
             for cidr in settings.allowed_cidrs:
@@ -62,6 +66,8 @@ class Firewall(pulumi.ComponentResource):
             self._connect("tracking", "serving", PORTS.ssh)
         if settings.jobs.enabled:
             self._jobs(args)
+        if settings.pipeline.enabled:
+            self._pipeline(args)
         self.register_outputs({"groups": self.groups})
 
     def _group(self, role: str, vpc_id: pulumi.Input[str]) -> pulumi.Output[str]:
@@ -85,12 +91,26 @@ class Firewall(pulumi.ComponentResource):
             self._permit(node, port, f"{port}-to-anywhere", cidr_ipv4="0.0.0.0/0")
 
     def _jobs(self, args: FirewallArgs) -> None:
-        """Serving nodes accept jobs and work on them; the broker's node makes the login at the database."""
-        self._outward("broker", args)
-        self._operators("broker", args.settings)
-        self._connect("serving", "broker", PORTS.broker)
-        for node in ("serving", "broker"):
+        """Serving nodes accept jobs and work on them, or have worker nodes for that, to which only operators and
+        rollouts open a connection; the broker's node makes the login at the database.
+        """
+        workers = ("worker",) if args.settings.jobs.on_workers else ()
+        for node in ("broker", *workers):
+            self._outward(node, args)
+            self._operators(node, args.settings)
+        for node in ("serving", *workers):
+            self._connect(node, "broker", PORTS.broker)
+        for node in ("serving", *workers, "broker"):
             self._connect(node, "database", PORTS.database)
+        if workers and args.settings.delivery.follow_alias:
+            self._connect("tracking", "worker", PORTS.ssh)
+
+    def _pipeline(self, args: FirewallArgs) -> None:
+        """Nobody but operators opens a connection to it."""
+        self._outward("pipeline", args)
+        self._operators("pipeline", args.settings)
+        self._connect("pipeline", "database", PORTS.database)
+        self._connect("pipeline", "tracking", PORTS.node_http)
 
     def _operators(self, node: str, settings: Settings) -> None:
         if settings.operator_access is OperatorAccess.INSTANCE_CONNECT:

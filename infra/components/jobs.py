@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from contract import PARAMETERS, SECRETS, parameter
 from infra import policies
-from infra.components.parameters import NOTHING_YET, OWNED_AT_RUNTIME
+from infra.components.parameters import add_parameter, add_secret
 from infra.components.releases import Releases
 from infra.settings import Settings
+
+GENERATED = "; the broker node generates it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,23 +38,15 @@ class Jobs(pulumi.ComponentResource):
         settings = args.settings
         self.address_name = parameter(settings.stack, PARAMETERS.broker_address)
         label = f"{name}-{PARAMETERS.broker_address}"
-        address = aws.ssm.Parameter(
-            label,
-            name=self.address_name,
-            type="String",
-            value=NOTHING_YET,
-            description="Private address of the broker node",
-            tags={"Name": label},
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=OWNED_AT_RUNTIME),
-        )
-        broker = self._secret(f"{name}-{SECRETS.broker}", "Login at the broker", settings.secret_recovery_days)
-        database = self._secret(
-            f"{name}-{SECRETS.jobs_database}", "Login at the database of jobs", settings.secret_recovery_days
-        )
+        address = add_parameter(self, label, self.address_name, "Private address of the broker node")
+        days = settings.secret_recovery_days
+        broker = add_secret(self, f"{name}-{SECRETS.broker}", f"Login at the broker{GENERATED}", days)
+        jobs = f"Login at the database of jobs{GENERATED}"
+        database = add_secret(self, f"{name}-{SECRETS.jobs_database}", jobs, days)
         self.address_arn, self.broker_secret_arn, self.database_secret_arn = address.arn, broker.arn, database.arn
         self.ready = [address, broker, database]
         self.facts = {
-            "release": settings.jobs.release or args.releases.jobs_digest,
+            "release": settings.jobs.release or args.releases.digests["jobs"],
             "broker_parameter": self.address_name,
             "broker_secret_arn": broker.arn,
             "database_secret_arn": database.arn,
@@ -65,12 +58,3 @@ class Jobs(pulumi.ComponentResource):
         """What a node may that accepts jobs or works on them."""
         known = pulumi.Output.all(bucket_arn, self.address_arn, self.broker_secret_arn, self.database_secret_arn)
         return known.apply(lambda arns: policies.takes_part_in_jobs(*arns))
-
-    def _secret(self, label: str, what: str, recovery_days: int) -> aws.secretsmanager.Secret:
-        return aws.secretsmanager.Secret(
-            label,
-            description=f"{what}; the broker node generates it",
-            recovery_window_in_days=recovery_days,
-            tags={"Name": label},
-            opts=pulumi.ResourceOptions(parent=self),
-        )

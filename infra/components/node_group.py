@@ -48,7 +48,10 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeGroupArgs:
-    """`facts` are what the nodes are told at first boot. Without a target group, EC2 alone says who is unhealthy."""
+    """`facts` are what the nodes are told at first boot. Without a target group, EC2 alone says who is unhealthy.
+
+    With a `launch_hook` a node is in service when it has said so by that name, and is replaced when its grace is over.
+    """
 
     site: Site
     role: Role
@@ -59,6 +62,7 @@ class NodeGroupArgs:
     security_group_id: pulumi.Input[str]
     target_group_arn: pulumi.Input[str] | None
     hooks: pulumi.ResourceHookBinding
+    launch_hook: str | None = None
 
 
 class NodeGroup(pulumi.ComponentResource):
@@ -147,6 +151,7 @@ class NodeGroup(pulumi.ComponentResource):
             max_size=size.maximum,
             vpc_zone_identifiers=args.site.network.private_ids,
             target_group_arns=[args.target_group_arn] if args.target_group_arn else None,
+            initial_lifecycle_hooks=_launching(args),
             launch_template={"id": template.id, "version": template.latest_version.apply(str)},
             health_check_type="ELB" if args.target_group_arn else "EC2",
             health_check_grace_period=settings.grace_seconds,
@@ -168,6 +173,19 @@ class NodeGroup(pulumi.ComponentResource):
                 hooks=args.hooks,
             ),
         )
+
+
+def _launching(args: NodeGroupArgs) -> list[dict[str, Any]] | None:
+    """With the group and not beside it: it must be there before the first node is."""
+    if args.launch_hook is None:
+        return None
+    hook = {
+        "name": args.launch_hook,
+        "lifecycle_transition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+        "heartbeat_timeout": args.settings.grace_seconds,
+        "default_result": "ABANDON",
+    }
+    return [hook]
 
 
 def _user_data(args: NodeGroupArgs, bundle_key: str) -> pulumi.Output[str]:

@@ -44,53 +44,64 @@ class Parameters(pulumi.ComponentResource):
         stack = args.settings.stack
         self.deployment_name = parameter(stack, PARAMETERS.deployment)
         self.tracking_name = parameter(stack, PARAMETERS.tracking_address)
-        deployment = self._parameter(
+        deployment = add_parameter(
+            self,
             f"{name}-deployment",
             self.deployment_name,
-            args.settings.bootstrap.deployment.identity,
             "Id of the current deployment",
+            args.settings.bootstrap.deployment.identity,
         )
-        tracking = self._parameter(
-            f"{name}-tracking-address", self.tracking_name, NOTHING_YET, "Private address of the tracking node"
+        tracking = add_parameter(
+            self, f"{name}-tracking-address", self.tracking_name, "Private address of the tracking node"
         )
         days = args.settings.secret_recovery_days
-        secret = self._secret(f"{name}-{SECRETS.mlflow_admin}", f"MLflow's administrator{GENERATED}", days)
+        secret = add_secret(self, f"{name}-{SECRETS.mlflow_admin}", f"MLflow's administrator{GENERATED}", days)
         self.deployment_arn, self.tracking_arn, self.admin_secret_arn = deployment.arn, tracking.arn, secret.arn
         self.ready = [deployment, tracking, secret]
         self.watcher_key_name = None
         self.watcher_key_arn = self.watcher_secret_arn = pulumi.Output.from_input(None)
         if args.settings.delivery.follow_alias:
             self.watcher_key_name = parameter(stack, PARAMETERS.watcher_key)
-            key = self._parameter(
-                f"{name}-{PARAMETERS.watcher_key}", self.watcher_key_name, NOTHING_YET, "Public SSH key of the watcher"
+            key = add_parameter(
+                self, f"{name}-{PARAMETERS.watcher_key}", self.watcher_key_name, "Public SSH key of the watcher"
             )
-            private = self._secret(f"{name}-{SECRETS.watcher_key}", f"Private SSH key of the watcher{GENERATED}", days)
+            private = add_secret(
+                self, f"{name}-{SECRETS.watcher_key}", f"Private SSH key of the watcher{GENERATED}", days
+            )
             self.watcher_key_arn, self.watcher_secret_arn = key.arn, private.arn
             self.ready += [key, private]
         self.webhook_arn = pulumi.Output.from_input(None)
         if args.settings.delivery.webhook:
-            chat = self._secret(f"{name}-{SECRETS.webhook}", "Address of a chat's webhook; an operator fills it", days)
+            chat = add_secret(
+                self, f"{name}-{SECRETS.webhook}", "Address of a chat's webhook; an operator fills it", days
+            )
             self.webhook_arn = chat.arn
             self.ready.append(chat)
         self.delivery = {**args.settings.delivery.output(), "webhook_secret_arn": self.webhook_arn}
         self.register_outputs({"deployment_name": self.deployment_name, "admin_secret_arn": self.admin_secret_arn})
 
-    def _secret(self, label: str, what: str, recovery_days: int) -> aws.secretsmanager.Secret:
-        return aws.secretsmanager.Secret(
-            label,
-            description=what,
-            recovery_window_in_days=recovery_days,
-            tags={"Name": label},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
 
-    def _parameter(self, label: str, path: str, first: str, description: str) -> aws.ssm.Parameter:
-        return aws.ssm.Parameter(
-            label,
-            name=path,
-            type="String",
-            value=first,
-            description=description,
-            tags={"Name": label},
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=OWNED_AT_RUNTIME),
-        )
+def add_secret(parent: pulumi.Resource, label: str, what: str, recovery_days: int) -> aws.secretsmanager.Secret:
+    """A secret without a value: who owns it at run time gives it one."""
+    return aws.secretsmanager.Secret(
+        label,
+        description=what,
+        recovery_window_in_days=recovery_days,
+        tags={"Name": label},
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+
+
+def add_parameter(
+    parent: pulumi.Resource, label: str, path: str, what: str, first: str = NOTHING_YET
+) -> aws.ssm.Parameter:
+    """A parameter with its first value, which later runs of the program leave alone."""
+    return aws.ssm.Parameter(
+        label,
+        name=path,
+        type="String",
+        value=first,
+        description=what,
+        tags={"Name": label},
+        opts=pulumi.ResourceOptions(parent=parent, ignore_changes=OWNED_AT_RUNTIME),
+    )

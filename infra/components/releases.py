@@ -4,6 +4,7 @@ Only a rollout writes these prefixes afterwards: hence `ignore_changes`, and `re
 else a later upload would delete what a rollback needs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -19,16 +20,20 @@ OWNED_BY_ROLLOUTS = ["key", "source", "sourceHash", "content", "contentType", "e
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasesArgs:
+    """`optional` are the kinds that what is turned on needs, beside those of every stack."""
+
     storage: Storage
     bootstrap: Bootstrap
-    jobs: bool
+    optional: Sequence[str]
 
 
 class Releases(pulumi.ComponentResource):
-    """Digests are of the releases that were uploaded first, whatever the checkout holds by now."""
+    """Digests are of the releases that were uploaded first, whatever the checkout holds by now; `digests` by kind, of
+    the optional ones.
+    """
 
     control_digest: pulumi.Output[str]
-    jobs_digest: pulumi.Output[str] | None
+    digests: dict[str, pulumi.Output[str]]
     ready: list[pulumi.Resource]
 
     def __init__(self, name: str, args: ReleasesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -43,8 +48,9 @@ class Releases(pulumi.ComponentResource):
                 "application/json",
             ),
         }
-        if args.jobs and boot.jobs:
-            files["jobs"] = (f"{S3.releases}{boot.jobs.identity}{SUFFIX}", boot.jobs.file, "application/zstd")
+        for kind in args.optional:
+            made = boot.optional[kind]
+            files[kind] = (f"{S3.releases}{made.identity}{SUFFIX}", made.file, "application/zstd")
         objects = {
             kind: aws.s3.BucketObjectv2(
                 f"{name}-{kind}",
@@ -63,7 +69,7 @@ class Releases(pulumi.ComponentResource):
         }
         self.ready = list(objects.values())
         self.control_digest = objects["control"].key.apply(_digest)
-        self.jobs_digest = objects["jobs"].key.apply(_digest) if "jobs" in objects else None
+        self.digests = {kind: objects[kind].key.apply(_digest) for kind in args.optional}
         self.register_outputs({"control_digest": self.control_digest})
 
 

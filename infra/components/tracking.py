@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
@@ -23,6 +24,8 @@ ONE = Size(minimum=1, desired=1, maximum=2)
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingArgs:
+    """`asked_from`: whose addresses nodes ask MLflow by; None, and no other node does."""
+
     site: Site
     settings: TrackingSettings
     parameters: Parameters
@@ -31,6 +34,7 @@ class TrackingArgs:
     mlflow: MlflowSettings
     delivery: DeliverySettings
     url: pulumi.Input[str]
+    asked_from: IPv4Network | None
     firewall: Firewall
     balancer: Balancer
     hooks: pulumi.ResourceHookBinding
@@ -50,12 +54,9 @@ class Tracking(pulumi.ComponentResource):
             "control_release": args.settings.control_release or args.releases.control_digest,
             "delivery": parameters.delivery,
             "url": args.url,
-            "database_host": database.host,
-            "database_port": database.port.apply(int),
-            "database_name": database.database,
-            "database_secret_arn": database.secret_arn,
+            **database.facts,
             "mlflow_admin_secret_arn": parameters.admin_secret_arn,
-            "mlflow_allowed_hosts": args.balancer.dns_name.apply(lambda dns: addresses.mlflow_hosts(args.mlflow, dns)),
+            "mlflow_allowed_hosts": args.balancer.dns_name.apply(lambda dns: _hosts(args, dns)),
         }
         arns = pulumi.Output.all(
             args.site.storage.arn, parameters.tracking_arn, database.secret_arn, parameters.admin_secret_arn
@@ -87,6 +88,11 @@ class Tracking(pulumi.ComponentResource):
         )
         self.group_name = nodes.group_name
         self.register_outputs({"group_name": self.group_name})
+
+
+def _hosts(args: TrackingArgs, dns: str) -> list[str]:
+    own = [addresses.inside(args.asked_from)] if args.asked_from else []
+    return [*addresses.mlflow_hosts(args.mlflow, dns), *own]
 
 
 def _delivers(args: TrackingArgs, arns: Sequence[Any]) -> list[policies.Statement]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from contract import PATHS, PORTS
-from jobs.node import files
+from ops import private
 from ops.errors import UserError
 
 FOLDER = Path(PATHS.broker)
@@ -40,7 +40,7 @@ def prepare(folder: Path = FOLDER) -> bool:
     folder.mkdir(mode=0o750, exist_ok=True)
     shutil.chown(folder, "root", RABBITMQ)
     if not COOKIE.exists():
-        files.write(COOKIE, secrets.token_urlsafe(32), owner=RABBITMQ, group=RABBITMQ, mode=0o400)
+        private.write(COOKIE, secrets.token_urlsafe(32), owner=RABBITMQ, group=RABBITMQ, mode=0o400)
     own = address()
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     made = [*OPENSSL, "-addext", f"subjectAltName=IP:{own}", "-keyout", str(key), "-out", str(certificate)]
@@ -49,9 +49,9 @@ def prepare(folder: Path = FOLDER) -> bool:
         shutil.chown(file, "root", RABBITMQ)
         file.chmod(0o640)
     password = secrets.token_urlsafe(32)
-    files.write(folder / "definitions.json", json.dumps(definitions(password)), group=RABBITMQ)
+    private.write(folder / "definitions.json", json.dumps(definitions(password)), group=RABBITMQ, mode=0o640)
     login = {"username": USERNAME, "password": password, "ca": certificate.read_text()}
-    files.write(folder / "login.json", json.dumps(login), mode=0o600)
+    private.write(folder / "login.json", json.dumps(login))
     return True
 
 

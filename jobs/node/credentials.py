@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from contract import PATHS, PORTS, S3, USERS
-from jobs.node import broker, files
+from jobs.node import broker
 from jobs.node.facts import Facts
+from ops import private
 from ops.errors import UserError
 from ops.postgres import Owner, Server
 
@@ -94,9 +95,9 @@ def write(facts: Facts, address: str, login: dict[str, Any], database: dict[str,
     line = server.login_line(owner, database["password"])
     user = USERS.jobs
     changes = [
-        files.write(folder / CA, login["ca"], group=user),
-        files.write(folder / PASSFILE, line, owner=user, group=user, mode=0o600),
-        files.write(folder / ENVIRONMENT, f"AWS_DEFAULT_REGION={facts.region}\n"),
-        files.write(folder / CONFIG, json.dumps(config, indent=2) + "\n", group=user),
+        private.write(folder / CA, login["ca"], group=user, mode=0o640),
+        private.write(folder / PASSFILE, line, owner=user, group=user),
+        private.write(folder / ENVIRONMENT, f"AWS_DEFAULT_REGION={facts.region}\n", mode=0o640),
+        private.write(folder / CONFIG, json.dumps(config, indent=2) + "\n", group=user, mode=0o640),
     ]
     return any(changes)

@@ -100,7 +100,9 @@ def _resources(service: str, operation: str, parameters: Mapping[str, Any], plac
         return ["*"]
     values = [value for value in parameters.values() if isinstance(value, str)]
     arns = [value for value in values if value.startswith("arn:aws:")]
-    arns += [f"arn:aws:ec2:{place}:instance/{value}" for value in values if re.fullmatch(r"i-[0-9a-f]{8,17}", value)]
+    if service != "autoscaling":  # which knows its groups, and no instance
+        instances = [value for value in values if re.fullmatch(r"i-[0-9a-f]{8,17}", value)]
+        arns += [f"arn:aws:ec2:{place}:instance/{value}" for value in instances]
     if group := parameters.get("AutoScalingGroupName"):
         arns.append(f"arn:aws:autoscaling:{place}:autoScalingGroup:*:autoScalingGroupName/{group}")
     return arns or ["*"]

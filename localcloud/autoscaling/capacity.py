@@ -118,6 +118,7 @@ def _launch_one(group: Any, specification: dict[str, Any]) -> None:
         "Pending",
         specification,
     )
+    state.new = True
     state.activity = record(
         group,
         f"Launching a new EC2 instance: {instance.id}",

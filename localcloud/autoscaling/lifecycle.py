@@ -1,10 +1,12 @@
-"""How a member moves: pending, in service, standby, and out, each time drained from its target groups first."""
+"""How a member moves: pending, in service, standby, and out, each time drained from its target groups first. Where the
+group has a launch hook, a new one waits for its word before it is in service.
+"""
 
 from typing import Any
 
 from moto.autoscaling.models import ASG_NAME_TAG
 
-from localcloud.gaps import target_health
+from localcloud.gaps import lifecycle_hooks, target_health
 from localcloud.gaps.autoscaling_activities import finish
 from localcloud.gaps.autoscaling_members import now, terminate
 
@@ -13,7 +15,7 @@ GONE = ("shutting-down", "terminated")
 
 def counts(state: Any) -> bool:
     """Whether it fills a place of the desired capacity."""
-    return state.lifecycle_state in ("Pending", "InService")
+    return state.lifecycle_state in ("Pending", lifecycle_hooks.WAITING, "InService")
 
 
 def suspended(group: Any, process: str) -> bool:
@@ -27,8 +29,8 @@ def target_groups(backend: Any, group: Any) -> list[Any]:
 
 def step(backend: Any, group: Any) -> None:
     for state in list(group.instance_states):
-        if state.lifecycle_state == "Pending":
-            _pending(group, state)
+        if state.lifecycle_state in ("Pending", lifecycle_hooks.WAITING):
+            _pending(backend, group, state)
         elif state.lifecycle_state == "EnteringStandby" and _drained(backend, group, state):
             state.lifecycle_state = "Standby"
             finish(state.activity)
@@ -39,14 +41,29 @@ def step(backend: Any, group: Any) -> None:
             _terminating(backend, group, state)
 
 
-def _pending(group: Any, state: Any) -> None:
+def _pending(backend: Any, group: Any, state: Any) -> None:
     if state.instance.state == "running":
-        state.lifecycle_state, state.in_service_since = "InService", now()
-        finish(state.activity)
+        _launched(backend, group, state)
     elif state.instance.state != "pending":
         reason = state.instance.state_reason
         finish(state.activity, failure=(reason and reason.message) or f"Instance became {state.instance.state}.")
         terminate(group, state, f"became {state.instance.state} while it was being launched")
+
+
+def _launched(backend: Any, group: Any, state: Any) -> None:
+    """Only a launch is held: who returns from standby has said its word before."""
+    said: str | None = "CONTINUE"
+    if state.lifecycle_state == lifecycle_hooks.WAITING:
+        said = lifecycle_hooks.outcome(state)
+    elif state.new and (hook := lifecycle_hooks.of_launch(backend, group)):
+        lifecycle_hooks.hold(state, hook)
+        return
+    if said == "CONTINUE":
+        state.lifecycle_state, state.in_service_since, state.new = "InService", now(), False
+        finish(state.activity)
+    elif said == "ABANDON":
+        finish(state.activity, failure=f"Lifecycle action of {state.instance.id} was abandoned.")
+        terminate(group, state, "was abandoned while it was being launched")
 
 
 def _terminating(backend: Any, group: Any, state: Any) -> None:

@@ -1,4 +1,5 @@
-"""Target tracking: how many members a group should have for each to get the target's share of the requests.
+"""Target tracking: how many members a group should have for each to get the target's share of what there is to do: of
+the requests that the balancer has counted, or of the policy's own metric.
 
 As AWS does it: out when three minutes in a row were above the target, in when fifteen were a tenth below, never past
 the group's bounds, and in only while no member is warming up. A group that is being refreshed is left alone: its
@@ -14,7 +15,7 @@ from moto.cloudwatch.models import cloudwatch_backends
 
 from localcloud.autoscaling import health
 from localcloud.autoscaling.lifecycle import counts, suspended
-from localcloud.gaps import instance_refresh, scaling_policies
+from localcloud.gaps import instance_refresh, metric_math, scaling_policies
 from localcloud.gaps.autoscaling_activities import finish, record
 from localcloud.gaps.scaling_policies import HIGH_POINTS, LOW_POINTS, LOW_SHARE
 from localcloud.metrics import Meter
@@ -46,12 +47,28 @@ def step(backend: Any, group: Any, meter: Meter) -> None:
     if group.status or instance_refresh.current(group) is not None:
         return
     for policy in scaling_policies.of(backend, group):
-        target, scale_in, label = scaling_policies.aim(policy)
-        series = meter.series.get(label)
-        points = list(series.per_target) if series else []
+        target, scale_in = scaling_policies.aim(policy)
+        points = _own(backend, group, policy) if scaling_policies.queries_of(policy) else _counted(policy, meter)
         _say(backend, policy, points, target)
         if points and not suspended(group, "AlarmNotification"):
             _follow(backend, group, policy, points, (target, scale_in))
+
+
+def _counted(policy: Any, meter: Meter) -> list[float]:
+    series = meter.series.get(scaling_policies.label_of(policy))
+    return list(series.per_target) if series else []
+
+
+def _own(backend: Any, group: Any, policy: Any) -> list[float]:
+    """The minutes of the policy's own metric; none after one that is missing, which raises no alarm."""
+    told = cloudwatch_backends[backend.account_id][backend.region_name].metric_data
+    in_service = sum(state.lifecycle_state == "InService" for state in group.instance_states)
+    value = metric_math.now(scaling_policies.queries_of(policy), told, group, in_service)
+    if value is None:
+        policy.points.clear()
+    else:
+        policy.points.append(value)
+    return list(policy.points)
 
 
 def _follow(backend: Any, group: Any, policy: Any, points: Sequence[float], aim: tuple[float, bool]) -> None:

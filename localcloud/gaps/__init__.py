@@ -17,6 +17,7 @@ GAPS = (
     "autoscaling_groups",
     "scaling_policies",
     "autoscaling_members",
+    "lifecycle_hooks",
     "autoscaling_activities",
     "instance_refresh",
     "databases",

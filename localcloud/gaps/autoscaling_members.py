@@ -29,6 +29,7 @@ def joined(state: Any, lifecycle: str, specification: dict[str, Any] | None) -> 
     state.in_service_since = None
     state.activity = None
     state.health_reason = ""
+    state.new = False
     return state
 
 
@@ -137,7 +138,7 @@ def _attach(_original: AnyFunction, self: Any, group_name: str, instance_ids: li
 def _terminate(_original: AnyFunction, self: Any, instance_id: str, decrement: bool) -> Activity:
     state = _find(self, instance_id)
     group = state.auto_scaling_group
-    if decrement and state.lifecycle_state in ("InService", "Pending"):
+    if decrement and state.lifecycle_state in ("InService", "Pending", "Pending:Wait"):
         _decrement(group, 1)
     return terminate(group, state, "was taken out of service in response to a user request")
 

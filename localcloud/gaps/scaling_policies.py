@@ -1,4 +1,4 @@
-"""Target-tracking policies as AWS takes them: a group and a target group that exist, two alarms, and an end with both.
+"""Target-tracking policies as AWS takes them: a group and a metric that exist, two alarms, and an end with both.
 
 Moto takes any group and any label, keeps policies by their bare name, forgets `Enabled`, makes no alarms and leaves the
 policies of a deleted group behind. What a policy does is the autoscaling controller's.
@@ -6,6 +6,7 @@ Fixed when moto refuses PutScalingPolicy for a group that does not exist.
 """
 
 import uuid
+from collections import deque
 from typing import Any
 
 from moto.autoscaling.exceptions import ValidationError
@@ -14,6 +15,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import EmptyResult
 
+from localcloud.gaps import metric_math
 from localcloud.gaps.patch import AnyFunction, replace
 
 TRACKING = "TargetTrackingScaling"
@@ -24,11 +26,22 @@ HIGH_POINTS, LOW_POINTS, LOW_SHARE = 3, 15, 0.9
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-scaling-target-tracking.html"""
 
 
-def aim(policy: Any) -> tuple[float, bool, str]:
-    """The target value, whether it scales in too, and the label of what is measured."""
+def aim(policy: Any) -> tuple[float, bool]:
+    """The target value, and whether it scales in too."""
     given = vars(policy.target_tracking_configuration)
-    label = str(given["PredefinedMetricSpecification"].get("ResourceLabel") or "")
-    return float(given["TargetValue"]), not given.get("DisableScaleIn"), label
+    return float(given["TargetValue"]), not given.get("DisableScaleIn")
+
+
+def label_of(policy: Any) -> str:
+    """Of what the balancer counts for it; empty for a policy with a metric of its own."""
+    given = vars(policy.target_tracking_configuration)
+    return str((given.get("PredefinedMetricSpecification") or {}).get("ResourceLabel") or "")
+
+
+def queries_of(policy: Any) -> list[dict[str, Any]]:
+    """Of a policy with a metric of its own."""
+    given = vars(policy.target_tracking_configuration)
+    return list((given.get("CustomizedMetricSpecification") or {}).get("Metrics") or [])
 
 
 def labels_of(backend: Any, target_group: Any) -> set[str]:
@@ -58,6 +71,7 @@ def of(backend: Any, group: Any) -> list[Any]:
 def _init(original: AnyFunction, self: Any, *args: Any, **kwargs: Any) -> None:
     original(self, *args, **kwargs)
     self.enabled, self.alarms = True, []
+    self.points = deque(maxlen=LOW_POINTS)
 
 
 def _put(original: AnyFunction, self: Any) -> Any:
@@ -81,6 +95,11 @@ def _put(original: AnyFunction, self: Any) -> Any:
 
 def _check(backend: Any, group: Any, given: dict[str, Any]) -> None:
     metric = given.get("PredefinedMetricSpecification") or {}
+    own = (given.get("CustomizedMetricSpecification") or {}).get("Metrics") or []
+    if bool(metric) == bool(own):
+        raise ValidationError("A target tracking configuration takes a predefined metric or metrics of its own")
+    if problem := metric_math.problem(own) if own else "":
+        raise ValidationError(f"Invalid metrics: {problem}")
     if metric.get("PredefinedMetricType") != PER_TARGET:
         return
     attached = [backend.elbv2_backend.target_groups.get(arn) for arn in group.target_group_arns]
@@ -93,24 +112,23 @@ def _check(backend: Any, group: Any, given: dict[str, Any]) -> None:
 
 
 def _alarm(policy: Any, way: str) -> dict[str, str]:
-    target, _, label = aim(policy)
-    balancer, _, target_group = label.partition("/targetgroup/")
+    (target, _), own = aim(policy), metric_math.of_alarm(queries_of(policy))
+    balancer, _, target_group = label_of(policy).partition("/targetgroup/")
+    by_target = {"TargetGroup": f"targetgroup/{target_group}", "LoadBalancer": balancer}
     high, backend = way == "AlarmHigh", policy.autoscaling_backend
     name = f"TargetTracking-{policy.auto_scaling_group_name}-{way}-{uuid.uuid4()}"
     alarm = cloudwatch_backends[backend.account_id][backend.region_name].put_metric_alarm(
         name=name,
-        namespace=NAMESPACE,
-        metric_name=METRIC,
+        namespace="" if own else NAMESPACE,
+        metric_name="" if own else METRIC,
+        metric_data_queries=own or None,
         comparison_operator="GreaterThanThreshold" if high else "LessThanThreshold",
         evaluation_periods=HIGH_POINTS if high else LOW_POINTS,
         period=60,
         threshold=target if high else target * LOW_SHARE,
         statistic="Sum",
         description="DO NOT EDIT OR DELETE. For TargetTrackingScaling policy.",
-        dimensions=[
-            {"Name": "TargetGroup", "Value": f"targetgroup/{target_group}"},
-            {"Name": "LoadBalancer", "Value": balancer},
-        ],
+        dimensions=[] if own else [{"Name": name, "Value": value} for name, value in by_target.items()],
         alarm_actions=[policy.arn],
     )
     return {"AlarmName": name, "AlarmARN": alarm.alarm_arn}

@@ -1,4 +1,4 @@
-"""`slipway-activate` on every serving node at once, by plain ssh: for what must work when no playbook runs any more.
+"""`slipway-activate` on every node that has it at once, by plain ssh: for what must work when no playbook runs.
 
 Reaches nodes as the inventory does: the same addresses, the same pinned host keys.
 """
@@ -16,7 +16,7 @@ from contract import ACTIVATE_EXIT, PATHS
 from ops import hostkeys, remote
 from ops.errors import UserError
 from ops.inventory import Access
-from ops.nodes import Node, nodes
+from ops.nodes import ROLLED, Node, nodes
 from ops.run import CommandError, Result, run
 
 AT_ONCE = 10
@@ -33,13 +33,13 @@ Answers = Mapping[str, Result]
 
 @dataclass(frozen=True)
 class Fleet:
-    """The serving nodes of a stack, as they are when they are asked for."""
+    """The serving and worker nodes of a stack, as they are when they are asked for."""
 
     access: Access
 
     def nodes(self) -> list[Node]:
         """Those that run or are about to."""
-        return [node for node in nodes(self.access.stack) if node.role == "serving" and node.state in RUNNING]
+        return [node for node in nodes(self.access.stack) if node.role in ROLLED and node.state in RUNNING]
 
     def everywhere(self, *words: str, among: Sequence[Node] | None = None) -> Answers:
         """What `slipway-activate words…` says on each node, all at once. Never raises for a node that fails."""

@@ -40,6 +40,14 @@ class Delivery:
     index: str
     """Where the tracking node gets packages from."""
 
+    def unfollowed(self, model: str) -> str:
+        """Why the watcher does not carry out this model's alias, if it does not."""
+        if not self.follow_alias:
+            return f"the stack follows no alias (delivery.followAlias); `slipway promote {model}@{self.alias}` does it"
+        if self.models and model not in self.models:
+            return f"the stack serves only {', '.join(self.models)} (delivery.models)"
+        return ""
+
 
 def current() -> Delivery:
     """Raises `UserError` for a stack that was brought up before it had them."""

@@ -93,6 +93,8 @@ class Status:
     paused: str = ""
     jobs: str = ""
     """How many asynchronous predictions wait, and who takes them, in words; empty where there are none."""
+    pipelines: str = ""
+    """The node of Airflow, in words; empty where there is none."""
     problems: Sequence[str] = field(default=())
 
     @property

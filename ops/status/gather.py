@@ -4,7 +4,6 @@ The registry and the nodes may be out of reach: that is shown, and does not keep
 """
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,16 +11,16 @@ from typing import Any
 
 import boto3
 
-from contract import PATHS, S3
-from ops import remote
+from contract import PARAMETERS, PATHS, S3, parameter
+from ops import remote, s3
 from ops.errors import UserError
 from ops.inventory import Access
-from ops.nodes import Node, nodes
+from ops.nodes import ROLLED, Node, nodes
 from ops.remote import Answer
 from ops.rollout import settings, trial
 from ops.rollout.lock import Lock
 from ops.rollout.objects import Objects
-from ops.status import queue
+from ops.status import pipelines, queue
 from ops.status.facts import NodeStatus, Status, WantedModel, node_status
 from ops.status.judge import judged
 from ops.store import Store
@@ -36,7 +35,7 @@ def gather(at: Store, access: Access) -> Status:
     """Raises `UserError` when the stack itself cannot be asked: its pointer, its bucket, its instances."""
     client = boto3.client("ec2")
     everyone = nodes(access.stack, client)
-    fleet = [node for node in everyone if node.role == "serving"]
+    fleet = [node for node in everyone if node.role in ROLLED]
     hindered = {node.id: Answer(error=why) for node in fleet if (why := remote.known(node, access, client))}
     asked = [node for node in fleet if node.id not in hindered]
     with ThreadPoolExecutor(2) as pool:
@@ -57,7 +56,14 @@ def gather(at: Store, access: Access) -> Status:
             release=manifest["release"],
             models=[wanted(model, known) for model in manifest["models"]],
             nodes=found,
-            jobs=queue.words(found, [node for node in everyone if node.role == "broker"]),
+            jobs=queue.words(
+                [status for node, status in zip(fleet, found, strict=True) if node.role == "serving"],
+                [node for node in everyone if node.role == "broker"],
+                [node for node in fleet if node.role == "worker"],
+            ),
+            pipelines=pipelines.words(
+                [node for node in everyone if node.role == "pipeline"], lambda: announced(at, access.stack)
+            ),
             alias=alias,
             registry_error=unreachable,
             unserved=unserved(manifest, known, alias),
@@ -68,6 +74,14 @@ def gather(at: Store, access: Access) -> Status:
             paused=paused_words(paused.content) if paused else "",
         )
     )
+
+
+def announced(at: Store, stack: str) -> str:
+    """The address that a pipeline node has written."""
+    name = parameter(stack, PARAMETERS.pipeline_address)
+    with s3.asked(f"parameter {name}"):
+        answer = boto3.client("ssm", region_name=at.region).get_parameter(Name=name)
+    return str(answer["Parameter"]["Value"])
 
 
 def wanted(model: Mapping[str, Any], known: Mapping[str, Mapping[str, str]] | None) -> WantedModel:
@@ -84,12 +98,8 @@ def unserved(manifest: Mapping[str, Any], known: Mapping[str, Mapping[str, str]]
 
 def registered() -> tuple[dict[str, dict[str, str]] | None, str]:
     """Every model's aliases, or None and why MLflow cannot be asked."""
-    url = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if not url.startswith("http"):
-        return None, "MLFLOW_TRACKING_URI names no server"
-    username, password = (os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in ("USERNAME", "PASSWORD"))
     try:
-        return Registry(url.rstrip("/"), username, password, timeout_seconds=REGISTRY_SECONDS).aliases(), ""
+        return Registry.from_environment(REGISTRY_SECONDS).aliases(), ""
     except UserError as error:
         return None, error.message.splitlines()[0]
 

@@ -48,6 +48,8 @@ def _head(status: Status, width: int) -> Iterator[str]:
         yield styled(Cell("following  no alias", DIM))
     if status.jobs:
         yield cut(f"jobs       {status.jobs}", width)
+    if status.pipelines:
+        yield cut(f"pipelines  {status.pipelines}", width)
 
 
 def _compared(status: Status) -> str:

@@ -1,11 +1,10 @@
 """The files that MLflow starts from, on a tmpfs: password file, environment, and the settings of its basic auth."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import contract
+from ops import private
 from ops.tracking.facts import Facts
 from ops.tracking.secret import MlflowSecret
 
@@ -55,26 +54,11 @@ def write_all(facts: Facts, secret: MlflowSecret, server: "Server", folder: Path
     """Writes all three. True when that changed something. Raises `OSError`."""
     lines = [f"{name}={_quoted(value)}\n" for name, value in environment(facts, secret, server, folder).items()]
     changes = [
-        write(passfile(folder), server.passfile_line(secret.database_password), owner=contract.USERS.mlflow),
-        write(folder / "mlflow.env", "".join(lines), owner="root"),
-        write(folder / "basic_auth.ini", basic_auth(server, folder), owner=contract.USERS.mlflow),
+        private.write(passfile(folder), server.passfile_line(secret.database_password), owner=contract.USERS.mlflow),
+        private.write(folder / "mlflow.env", "".join(lines)),
+        private.write(folder / "basic_auth.ini", basic_auth(server, folder), owner=contract.USERS.mlflow),
     ]
     return any(changes)
-
-
-def write(path: Path, text: str, *, owner: str) -> bool:
-    """Replaces a file in one step, mode 600, owned by `owner` (not changed when run by an ordinary user)."""
-    if path.exists() and path.read_text() == text:
-        return False
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    if os.geteuid() == 0:
-        shutil.chown(draft, owner)
-    draft.rename(path)
-    return True
 
 
 def _quoted(value: str) -> str:

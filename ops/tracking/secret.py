@@ -9,9 +9,8 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from ops import first_value
 
-# One fixed token: of two nodes that find the secret empty, Secrets Manager lets only one create this version.
 FIRST_VERSION = "slipway-first-value-000000000001"
 
 
@@ -44,25 +43,11 @@ def generate() -> MlflowSecret:
 
 def ensure(client: Any, arn: str) -> MlflowSecret:
     """The MLflow secret, generated when it has no value yet. `client` is boto3's for Secrets Manager."""
-    try:
-        return _read_mlflow(client, arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
-    try:
-        value = json.dumps(asdict(generate()))
-        client.put_secret_value(SecretId=arn, ClientRequestToken=FIRST_VERSION, SecretString=value)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceExistsException":
-            raise
-    return _read_mlflow(client, arn)
+    text = first_value.ensure(client, arn, FIRST_VERSION, lambda: json.dumps(asdict(generate())))
+    return MlflowSecret(**json.loads(text))
 
 
 def master(client: Any, arn: str) -> MasterSecret:
     """The current master credentials: read anew at each use, because RDS rotates them."""
     data = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
     return MasterSecret(username=data["username"], password=data["password"])
-
-
-def _read_mlflow(client: Any, arn: str) -> MlflowSecret:
-    return MlflowSecret(**json.loads(client.get_secret_value(SecretId=arn)["SecretString"]))

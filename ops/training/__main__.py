@@ -1,14 +1,12 @@
 """`python -m ops.training STEP NAME --run ID`: one step of a training, as the scheduler's tasks call it; and `seed`."""
 
-import os
 import sys
 
 import click
 
 from ops.errors import UserError, interruptible, reported
 from ops.training import address, order, outline
-
-DATA = click.option("--data", metavar="PATH|postgresql://…", help="Where the table is; without it the pipeline's own.")
+from ops.verbs.common import data_option
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,7 +19,7 @@ def step(name: str) -> click.Command:
     @click.option(
         "--run", "run_id", required=True, metavar="ID", help="Which run of the pipeline; any new id begins one."
     )
-    @DATA
+    @data_option
     def perform(pipeline: str, run_id: str, data: str | None) -> None:
         from ops.training import runner
 
@@ -47,14 +45,14 @@ def notify(pipeline: str, run_id: str) -> None:
 
 @main.command()
 @click.argument("pipeline", metavar="NAME")
-@DATA
+@data_option
 def seed(pipeline: str, data: str | None) -> None:
     """Makes the pipeline's table in PostgreSQL and fills it with the pipeline's own rows, unless it has some."""
     from ops.training import database
     from ops.training.pipeline import Pipeline
 
     with reported("slipway training seed"):
-        where = address.argument(data) or os.environ.get(address.VARIABLE) or ""
+        where = address.argument(data) or address.given(pipeline) or ""
         if not address.is_address(where):
             raise UserError("seed needs a database", "give --data postgresql://HOST/NAME")
         found = Pipeline.of(outline.find(pipeline))

@@ -4,6 +4,7 @@ An address on a command line may hold no password, for everybody on the machine 
 file and its environment for that.
 """
 
+import os
 from urllib.parse import parse_qsl, urlsplit
 
 from ops.errors import UserError
@@ -11,6 +12,11 @@ from ops.errors import UserError
 VARIABLE = "SLIPWAY_TRAINING_DATA"
 SCHEMES = ("postgresql", "postgres")
 SECRETS = ("password", "sslpassword")
+
+
+def given(pipeline: str) -> str | None:
+    """What the environment says: of this pipeline, or else of all."""
+    return os.environ.get(f"{VARIABLE}_{pipeline.upper()}") or os.environ.get(VARIABLE) or None
 
 
 def is_address(data: str) -> bool:

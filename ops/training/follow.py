@@ -33,7 +33,7 @@ def follow(training: Training) -> str:
     if not training.decision.promotes:
         return "nothing: the alias did not move"
     version, bounds = training.book.need(VERSION, "register"), settings.current()
-    if reason := unfollowed(bounds, training.model):
+    if reason := bounds.unfollowed(training.model):
         return f"nothing is rolled out: {reason}"
     tags = _ended(training, version, bounds)
     status = tags[STATUS]
@@ -44,15 +44,6 @@ def follow(training: Training) -> str:
     if status == Status.RETIRED:
         return f"version {version} was served, and another has taken its place since"
     return f"deployment {tags.get(DEPLOYMENT)} serves version {version}"
-
-
-def unfollowed(bounds: Delivery, model: str) -> str:
-    """Why the watcher does not carry this alias out, if it does not."""
-    if not bounds.follow_alias:
-        return f"the stack follows no alias (delivery.followAlias); `slipway promote {model}@{bounds.alias}` does it"
-    if bounds.models and model not in bounds.models:
-        return f"the stack serves only {', '.join(bounds.models)} (delivery.models)"
-    return ""
 
 
 def _ended(training: Training, version: str, bounds: Delivery) -> Mapping[str, str]:

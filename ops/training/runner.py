@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from ops.errors import UserError
 from ops.training import follow, steps
 from ops.training.book import FAILED, TRAINING, Book, first_line
-from ops.training.order import WORK
+from ops.training.order import PAGES, WORK
 from ops.training.outline import find
 from ops.training.pipeline import Pipeline
 from ops.training.steps import BECAUSE, DATA, DECISION, EVALUATION, ROWS, VERSION, Training
@@ -47,6 +47,7 @@ class Report:
     data: str = ""
     rows: str = ""
     version: str = ""
+    decision: str = ""
     deployment: str = ""
     metric: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -104,6 +105,7 @@ def report(training: Training) -> Report:
         data=tags.get(DATA, ""),
         rows=tags.get(ROWS, ""),
         version=tags.get(VERSION, ""),
+        decision=tags.get(DECISION, ""),
         deployment=tags.get(follow.SERVED, ""),
         metric=measured.get("metric", ""),
         metrics=measured.get("candidate", {}),
@@ -116,7 +118,7 @@ def report(training: Training) -> Report:
 
 def link(book: Book) -> str:
     """The run's page in MLflow, where MLflow has pages."""
-    server = mlflow.get_tracking_uri()
+    server = os.environ.get(PAGES) or mlflow.get_tracking_uri()
     if not server.startswith("http"):
         return ""
     return f"{server.rstrip('/')}/#/experiments/{book.run.info.experiment_id}/runs/{book.id}"

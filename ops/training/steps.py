@@ -4,7 +4,6 @@ Every one may be run again: it asks MLflow what is there already, and adds nothi
 the step that was under way, and no version is registered twice.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +49,8 @@ class Training:
 
 def validate(training: Training) -> str:
     """Reads the table once, checks it, and keeps both sides of it: what comes later sees no newer row."""
-    pipeline, data = training.pipeline, training.data or os.environ.get(address.VARIABLE) or None
+    pipeline = training.pipeline
+    data = training.data or address.given(pipeline.outline.name)
     training.say("reading the table")
     table = pipeline.table
     rows = table.checked(pipeline.load(data))

@@ -1,10 +1,13 @@
-"""What the verbs share: how help shows examples, and how JSON is asked for."""
+"""What the verbs share: options that several have, and how help shows examples."""
 
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+data_option = click.option(
+    "--data", metavar="PATH|postgresql://…", help="Where the table is; without it the pipeline's own."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -20,6 +23,7 @@ def examples(*lines: str) -> str:
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
-def verb(name: str, *shown: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """A command whose help ends with examples."""
-    return click.command(name, epilog=examples(*shown), context_settings={"help_option_names": ["-h", "--help"]})
+def verb(name: str, *shown: str, **settings: bool) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command whose help ends with examples. `settings` are click's of its context."""
+    context = {"help_option_names": ["-h", "--help"], **settings}
+    return click.command(name, epilog=examples(*shown), context_settings=context)

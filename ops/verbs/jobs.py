@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from contract import PATHS
+from contract import JOBS_EXIT, PATHS
 from ops import remote, terminal
 from ops.errors import UserError, reported
 from ops.inventory import Access
@@ -18,7 +18,8 @@ SECONDS = 30.0
 STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 COLOURS = {"succeeded": "green", "failed": "red", "running": "cyan", "cancelled": "yellow"}
 LIBRARIES = f"PYTHONPATH={PATHS.jobs}/src:{PATHS.jobs}/lib"
-COMMAND = ["env", LIBRARIES, "python3", "-m", "jobs.admin"]
+GUARDED = f'test -e {PATHS.jobs} || exit {JOBS_EXIT.absent}; exec "$@"'
+COMMAND = ["sh", "-c", GUARDED, "sh", "env", LIBRARIES, "python3", "-m", "jobs.admin"]
 HINT = "turn them on with the setting slipway:jobs, and see `slipway status` for the nodes"
 
 
@@ -128,11 +129,11 @@ def ask(*words: str) -> Any:
         answer = remote.ask(node, access, [*COMMAND, *words], SECONDS)
         if not answer.error:
             return json.loads(answer.output)
-        if "No module named" in answer.error or "jobs.json" in answer.error:
+        if answer.status == JOBS_EXIT.absent:
             raise UserError("this stack has no asynchronous predictions", HINT)
-        reasons.append(f"{node.name}: {answer.error}")
-        if answer.error.startswith(("job ", "there is no job", "no job's id")) or "is no job's id" in answer.error:
+        if answer.status == JOBS_EXIT.refused:
             raise UserError(answer.error)
+        reasons.append(f"{node.name}: {answer.error}")
     raise UserError("; ".join(reasons) or "the stack has no serving node", "`slipway status` shows the nodes")
 
 

@@ -14,7 +14,7 @@ from ops.table import Cell, Column, render
 from ops.training import address, outline
 from ops.training.order import NOTIFY, WORK
 from ops.training.outline import Unusable
-from ops.verbs.common import json_option, verb
+from ops.verbs.common import data_option, json_option, verb
 
 if TYPE_CHECKING:
     from ops.training.steps import Training
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "slipway train --list",
 )
 @click.argument("pipeline", required=False, metavar="NAME")
-@click.option("--data", metavar="PATH|postgresql://…", help="Where the table is; without it the pipeline's own.")
+@data_option
 @click.option("--run", "run_id", metavar="ID", help="An earlier run, to go on with.")
 @click.option("--list", "listing", is_flag=True, help="Which pipelines there are.")
 @json_option

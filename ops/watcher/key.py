@@ -4,17 +4,14 @@ The program makes the secret and the parameter without a value, so that no key i
 node finds the key of its predecessor.
 """
 
-import os
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from ops import first_value, private
 from ops.run import run
 
-# One fixed token: of two nodes that find the secret empty, Secrets Manager lets only one create this version.
 FIRST_VERSION = "slipway-watcher-key-000000000001"
 COMMENT = "slipway-watcher"
 PUBLIC = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]+=*( \S+)?")
@@ -22,17 +19,7 @@ PUBLIC = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]+=*( \S+)?")
 
 def ensure(client: Any, arn: str) -> str:
     """The private key, made when there is none yet. `client` is boto3's for Secrets Manager."""
-    try:
-        return str(client.get_secret_value(SecretId=arn)["SecretString"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
-    try:
-        client.put_secret_value(SecretId=arn, ClientRequestToken=FIRST_VERSION, SecretString=generated())
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceExistsException":
-            raise
-    return str(client.get_secret_value(SecretId=arn)["SecretString"])
+    return first_value.ensure(client, arn, FIRST_VERSION, generated)
 
 
 def generated() -> str:
@@ -42,13 +29,9 @@ def generated() -> str:
         return file.read_text()
 
 
-def place(private: str, file: Path) -> str:
+def place(key: str, file: Path) -> str:
     """Writes the private key where ssh takes it, mode 600; returns the public half."""
-    draft = file.with_name(f".{file.name}.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(private)
-    draft.replace(file)
+    private.write(file, key)
     return run(["ssh-keygen", "-y", "-f", file]).stdout.strip()
 
 

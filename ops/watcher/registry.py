@@ -5,6 +5,7 @@ MLflow's own client takes a hundred megabytes and two seconds to import, for a p
 
 import base64
 import json
+import os
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -34,6 +35,15 @@ class Registry:
     username: str
     password: str
     timeout_seconds: float = field(default=TIMEOUT_SECONDS, kw_only=True)
+
+    @classmethod
+    def from_environment(cls, timeout_seconds: float = TIMEOUT_SECONDS) -> "Registry":
+        """As MLflow's own client finds it. Raises `UnreachableError`."""
+        url = os.environ.get("MLFLOW_TRACKING_URI", "")
+        if not url.startswith("http"):
+            raise UnreachableError("MLFLOW_TRACKING_URI names no server", "`. .slipway/env` sets it for the local one")
+        username, password = (os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in ("USERNAME", "PASSWORD"))
+        return cls(url.rstrip("/"), username, password, timeout_seconds=timeout_seconds)
 
     def aliases(self) -> dict[str, dict[str, str]]:
         """By the name of a model: the versions that its aliases name. Raises `UnreachableError`."""

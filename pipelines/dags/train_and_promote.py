@@ -5,9 +5,10 @@ alone, and each task starts the project's own Python. What one step leaves for t
 the DAG's run: a task that is retried, or cleared, goes on from there.
 """
 
+import json
 import os
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from airflow.providers.standard.operators.bash import BashOperator
@@ -18,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))
 
 from ops.training import outline  # noqa: E402
-from ops.training.order import NOTIFY, PYTHON, WORK  # noqa: E402
+from ops.training.order import NOTIFY, PYTHON, SCHEDULES, WORK  # noqa: E402
 
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)  # nothing is caught up with
 RETRIES = {"retries": 2, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True}
+OWN = json.loads(Path(os.environ[SCHEDULES]).read_text()) if os.environ.get(SCHEDULES) else {}
 TAGS = ["slipway", "training"]
 
 
@@ -38,11 +39,13 @@ def task(step: str, pipeline: str, **more: object) -> BashOperator:
 
 
 def dag(found: outline.Outline) -> DAG:
-    """`notify` runs also after a failure, so it does not decide on the run: `ended`, the only leaf, does."""
+    """Without a date to start from its first run is the next that is due, and none of before is caught up with.
+
+    `notify` runs also after a failure, so it does not decide on the run: `ended`, the only leaf, does.
+    """
     with DAG(
         dag_id=found.name,
-        schedule=found.schedule,
-        start_date=BEGIN,
+        schedule=OWN.get(found.name, found.schedule),
         catchup=False,
         max_active_runs=1,
         default_args=RETRIES,

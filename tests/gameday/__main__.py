@@ -14,12 +14,15 @@ from ops.environment import UNSET
 from ops.errors import interruptible, reported
 from tests.gameday import controller_rows, fleet_rows, model_rows, outage_rows, release_rows  # noqa: F401  # each adds its rows
 from tests.gameday.day import Day
+from tests.gameday.figures import figures
+from tests.gameday.figures import table as figures_table
 from tests.gameday.play import Verdict, play, table
 from tests.gameday.rows import ROWS
 from tests.machines import live, models
 
 PLACE = CHECKOUT / ".slipway" / "gameday"
 NODES = 3
+WRITTEN = ("requests", "failed", "wrong", "allowed", "seconds", "changed", "slowest", "trouble")
 
 
 def arguments() -> argparse.Namespace:
@@ -51,12 +54,12 @@ def day(*, keep: bool) -> Day:
     return today
 
 
-def enlarge(settings: Path) -> None:
+def enlarge(file: Path) -> None:
     """As many nodes as a rollout needs to have a first, a second and others."""
-    text = settings.read_text()
+    text = file.read_text()
     changed = text.replace("    desired: 2\n", f"    desired: {NODES}\n")
-    assert changed != text, f"{settings} has the fleet's desired size"
-    settings.write_text(changed)
+    assert changed != text, f"{file} has the fleet's desired size"
+    file.write_text(changed)
 
 
 def chosen(names: str | None) -> list[str]:
@@ -67,11 +70,7 @@ def chosen(names: str | None) -> list[str]:
 
 
 def written(verdicts: list[Verdict]) -> str:
-    rows = [
-        {"row": each.row.name, "requests": each.requests, "failed": each.failed, "wrong": each.wrong}
-        | {"allowed": each.allowed, "seconds": each.seconds, "slowest": each.slowest, "trouble": each.trouble}
-        for each in verdicts
-    ]
+    rows = [{"row": each.row.name} | {name: getattr(each, name) for name in WRITTEN} for each in verdicts]
     return json.dumps(rows, indent=2)
 
 
@@ -85,6 +84,7 @@ def main() -> None:
         names = chosen(options.only)
         today = day(keep=options.keep)
         verdicts = []
+        bake_seconds = today.live.outputs["delivery"]["bake_seconds"]
         try:
             for name in names:
                 print(f"{name}: {ROWS[name].title}", flush=True)
@@ -94,6 +94,8 @@ def main() -> None:
             if not options.keep:
                 control.stop(today.live.state, print)
         print(f"\n{table(verdicts)}")
+        if found := figures(verdicts, bake_seconds):
+            print(f"\n{figures_table(found)}")
         if options.json:
             options.json.write_text(written(verdicts))
         sys.exit(not all(verdict.passed for verdict in verdicts))

@@ -110,7 +110,7 @@ class Day:
 
     def move(self, version: str) -> None:
         """Moves the alias: all that a data scientist does."""
-        self.mark("alias")
+        self.mark("asked")
         self.client.set_registered_model_alias(MODEL, ALIAS, version)
 
     def outcome(self, version: str, seconds: float = OUTCOME_SECONDS) -> str:

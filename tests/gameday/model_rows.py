@@ -34,6 +34,18 @@ def good_model(day: Day) -> None:
 
 
 @row()
+def roll_back(day: Day) -> None:
+    """A person rolls back."""
+    before, champion = day.settled(), day.champion
+    delivered(day, day.good(29))
+    day.mark("asked")
+    day.live.run("python3", "-m", "ops", "rollback", "--reason", "game day")
+    day.mark("outcome")
+    assert day.settled() == before
+    day.client.set_registered_model_alias(MODEL, ALIAS, champion)
+
+
+@row()
 def model_that_does_not_load(day: Day) -> None:
     """A model that does not load."""
     returned(day, day.faulty("does_not_load"), "refused")

@@ -16,7 +16,11 @@ SWITCH_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a row came to. `slowest` is the slowest request around a switch, over the calm p99 before the row."""
+    """What a row came to.
+
+    `seconds` is from what was asked for to its outcome, `changed` to the last answer of a deployment that the fleet has
+    left since. `slowest` is the slowest request around a switch, over the calm p99 before the row.
+    """
 
     row: Row
     requests: int
@@ -24,6 +28,7 @@ class Verdict:
     allowed: int
     wrong: int
     seconds: float
+    changed: float | None
     slowest: float | None
     trouble: str = ""
 
@@ -56,7 +61,8 @@ def play(day: Day, row: Row) -> Verdict:
 
 def judged(day: Day, row: Row, running: Load, started: float, ended: float, trouble: str) -> Verdict:
     samples = running.samples
-    took = day.marks.get("outcome", ended) - day.marks.get("alias", started)
+    asked = day.marks.get("asked", started)
+    took = day.marks.get("outcome", ended) - asked
     return Verdict(
         row=row,
         requests=len(samples),
@@ -64,9 +70,17 @@ def judged(day: Day, row: Row, running: Load, started: float, ended: float, trou
         allowed=day.in_flight(len(samples) / (time.time() - samples[0].started)) if row.machine_dies else 0,
         wrong=len(load.wrong(samples, day.right())),
         seconds=took,
+        changed=changed(samples, asked),
         slowest=around_switches(samples, started),
         trouble=trouble,
     )
+
+
+def changed(samples: Sequence[Sample], asked: float) -> float | None:
+    """Seconds from `asked` to the last answer of another deployment than the newest answer's. None: it stayed one."""
+    answered = [sample for sample in samples if not sample.failed and sample.started >= asked]
+    left = [sample.started + sample.seconds for sample in answered if sample.deployment != answered[-1].deployment]
+    return max(left) - asked if left else None
 
 
 def around_switches(samples: Sequence[Sample], started: float) -> float | None:

@@ -36,7 +36,10 @@ ORDER = (
     "test_stack_docs",
     "test_stack_recipes",
     "test_stack_jobs",
+    "test_stack_workers",
     "test_stack_building",
+    "test_stack_pipeline",
+    "test_stack_push",
     "test_stack_permissions",
     "test_stack_end",
 )

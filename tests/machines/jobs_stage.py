@@ -2,12 +2,10 @@
 the accepting application, and as many workers as it wants. Parts are killed, stopped and started again by the test.
 """
 
-import http.client
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +24,7 @@ from localcloud.process import Process, spawn
 from tests.machines import jobs_models
 from tests.machines.jobs_broker import Broker
 from tests.machines.services import Lab, lab
+from tests.unix import UnixConnection
 from tests.waiting import until
 from tests.worlds import DATABASE
 
@@ -39,17 +38,6 @@ RECORD = replace(DATABASE, id="jobs", address=IPv4Address("10.0.3.4"), database=
 START_SECONDS = 240  # of anything: the machine may have much to do
 
 Reply = tuple[int, Any, Mapping[str, str]]
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=60)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
-        self.sock.connect(str(self.path))
 
 
 @dataclass

@@ -7,129 +7,35 @@ nothing: a connection that is reset is a failed request.
 import json
 import os
 import re
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from compose import prepare
-from localcloud.image import Image
-from ops.run import Result
-from tests.machines import models
-from tests.machines.engine import Engine, engine
+from tests.machines import compose_client as client
+from tests.machines import compose_stage, models
+from tests.machines.compose_client import SECONDS, URL, ask, balanced_over, job, right, submit
+from tests.machines.compose_stage import Stack
 from tests.machines.load import Load
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from ops.example import Trained
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-BASE = f"slipway-test-base:{Image().digest}"
-URL = "http://127.0.0.1:8080"
-MLFLOW = "http://127.0.0.1:5000"
-SECONDS = 240
-LOOKS = 24
-SETTINGS = {"SLIPWAY_WORKERS": "1", "COMPOSE_PROJECT_NAME": "slipway", "SLIPWAY_BASE_IMAGE": BASE}
-
 pytestmark = [pytest.mark.timeout(900), pytest.mark.skipif(os.geteuid() != 0, reason="an engine needs root")]
-
-
-@dataclass
-class Stack:
-    engine: Engine
-
-    def compose(self, *words: str, check: bool = True, env: Mapping[str, str] | None = None) -> Result:
-        found = {**SETTINGS, **(env or {})}
-        return self.engine.run("docker-compose", *words, cwd=CHECKOUT, env=found, check=check, seconds=SECONDS)
-
-    def up(self, servers: int) -> None:
-        self.compose("up", "--detach", "--no-build", "--scale", f"server={servers}")
-
-    def deliver(self, *words: str, check: bool = True) -> Result:
-        return self.compose("run", "--rm", "-T", "deliver", *words, check=check)
-
-    def containers(self, service: str) -> list[dict[str, Any]]:
-        names = self.compose("ps", "--quiet", service).stdout.split()
-        found: list[dict[str, Any]] = json.loads(self.engine.run("docker", "inspect", *names).stdout)
-        return found
-
-    def reads(self, service: str, command: str) -> Result:
-        """What a shell in a container says."""
-        return self.compose("exec", "-T", service, "/bin/sh", "-c", command, check=False)
-
-
-def ask(path: str, body: bytes | None = None) -> tuple[int, Any]:
-    """Status and JSON; status 0 when nobody answers."""
-    request = urllib.request.Request(f"{URL}{path}", body, {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, json.loads(answer.read() or "null")
-    except urllib.error.HTTPError as error:
-        return error.code, None
-    except OSError:
-        return 0, None
-
-
-def balanced() -> set[str]:
-    """The servers that the balancer asks in turn, each known by when its workers started."""
-    answers = (ask("/version") for _ in range(LOOKS))
-    return {json.dumps([worker["since"] for worker in found["workers"]]) for status, found in answers if status == 200}
-
-
-def balanced_over(count: int) -> set[str]:
-    return until(
-        lambda: found if len(found := balanced()) == count else None, f"{count} servers in the balancer", SECONDS
-    )
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The engine, with the images built and nothing up. This thread has the engine's network meanwhile."""
-    prepare.prepare(progress=print)
-    log = tmp_path_factory.mktemp("engine") / "engine.log"
-    with engine(log, [CHECKOUT]) as running:
-        running.base(Image().root, BASE)
-        found = Stack(running)
-        found.compose("build")
-        with running.entered(), pytest.MonkeyPatch.context() as patch:
-            password = (prepare.FOLDER / "secrets" / "mlflow_admin_password").read_text()
-            patch.setenv("MLFLOW_TRACKING_URI", MLFLOW)
-            patch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
-            patch.setenv("MLFLOW_TRACKING_PASSWORD", password)
-            try:
-                yield found
-            finally:
-                print(found.compose("logs", "--tail", "40", check=False).stdout)
+    with compose_stage.running(tmp_path_factory.mktemp("engine") / "engine.log") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def served(stack: Stack, example: "Trained") -> models.Deployed:
-    """Up, with the example registered and delivered."""
-    from ops import example as examples
-
-    stack.up(1)
-    until(lambda: answers_at(5000) or None, "MLflow behind the balancer", SECONDS)
-    registered = examples.register(example)
-    made = stack.deliver(f"{registered.model}/{registered.version}")
-    return models.Deployed(models.identity(made.stdout), models.predict(example.forest, example.rows))
-
-
-def answers_at(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def predicted(example: "Trained") -> float:
-    status, answer = ask("/invocations", models.body(example.rows))
-    assert status == 200
-    return float(answer["predictions"][0])
+    return compose_stage.deliver_first(stack, example)
 
 
 def test_what_is_delivered_answers_through_the_balancer_as_the_offline_model_does(
@@ -147,6 +53,12 @@ def test_only_what_a_stacks_balancer_forwards_is_reached(served: models.Deployed
     assert ask("/v2/models/diabetes")[0] == 200
 
 
+def test_without_their_profile_there_are_no_jobs(stack: Stack, served: models.Deployed, example: "Trained") -> None:
+    assert ask("/invocations?async=true", models.body(example.rows))[0] == 400
+    assert ask("/jobs/01a1ffc6-04c3-7250-a3e1-db6a5f8016b9")[0] == 404
+    assert not {"broker", "accept", "worker"} & set(stack.compose("ps").stdout.replace("_", " ").split())
+
+
 def test_a_server_has_no_way_out_no_rights_and_nothing_to_write_but_memory(
     stack: Stack, served: models.Deployed
 ) -> None:
@@ -155,15 +67,10 @@ def test_a_server_has_no_way_out_no_rights_and_nothing_to_write_but_memory(
     assert "Read-only file system" in stack.reads("server", "touch /srv/slipway/models/x").stderr
     assert stack.reads("server", "grep CapEff /proc/1/status").stdout.split() == ["CapEff:", "0" * 16]
     networks = stack.containers("balancer")[0]["NetworkSettings"]["Networks"]
-    assert reaches(stack, "server", networks["slipway_inside"]["IPAddress"]), "the probe itself works"
-    assert not reaches(stack, "server", networks["slipway_outside"]["IPAddress"])
+    assert stack.reaches("server", networks["slipway_inside"]["IPAddress"]), "the probe itself works"
+    assert not stack.reaches("server", networks["slipway_outside"]["IPAddress"])
     assert stack.reads("server", "ls /run/secrets").stdout == ""
     assert stack.reads("sandbox", "tail -n +3 /proc/net/dev | cut -d: -f1").stdout.split() == ["lo"]
-
-
-def reaches(stack: Stack, service: str, address: str) -> bool:
-    connect = f"import socket; socket.create_connection(('{address}', 8080), 3)"
-    return stack.compose("exec", "-T", service, "python3", "-c", connect, check=False).ok
 
 
 def test_servers_come_and_go_under_load_without_a_failed_request(
@@ -180,84 +87,24 @@ def test_servers_come_and_go_under_load_without_a_failed_request(
     assert len(load.samples) > 100
 
 
-class Right(dict[str, float]):
-    """What known deployments must answer, and what one that is yet to be made must."""
-
-    def __init__(self, known: models.Deployed, coming: float) -> None:
-        super().__init__({known.id: known.value})
-        self.coming = coming
-
-    def __contains__(self, deployment: object) -> bool:
-        return bool(deployment)
-
-    def __missing__(self, _: str) -> float:
-        return self.coming
-
-
 @pytest.fixture(scope="module")
 def second(stack: Stack, served: models.Deployed, example: "Trained") -> models.Deployed:
-    """Another version, delivered to two servers under load."""
-    stack.up(2)
-    balanced_over(2)
-    forest = models.train_another(example)
-    version, value = models.register(forest, example), models.predict(forest, example.rows)
-    with Load(URL, models.body(example.rows), Right(served, value)) as load:
-        until(lambda: load.deployments, "the first answer under load")
-        made = models.identity(stack.deliver(f"diabetes/{version}").stdout)
-        assert {ask("/version")[1]["deployment"] for _ in range(LOOKS)} == {made}
-        until(lambda: made in load.deployments, "an answer of the new deployment under load")
-    print(load)
-    assert load.failures == []
-    assert load.deployments == {served.id, made}
-    return models.Deployed(made, value)
+    return compose_stage.deliver_second(stack, served, example)
 
 
 def test_a_delivery_switches_servers_under_load_without_a_failed_request(second: models.Deployed) -> None:
     assert ask("/version")[1]["models"][0]["version"] == "2"
 
 
-NEVER_THE_SAME = """
-import mlflow
-import numpy
-
-
-class NeverTheSame(mlflow.pyfunc.PythonModel):
-    def predict(self, context, model_input, params=None):
-        return numpy.random.default_rng().random(len(model_input))
-
-
-mlflow.models.set_model(NeverTheSame())
-"""
-
-
-def register_one_that_answers_otherwise(example: "Trained", folder: Path) -> str:
-    import mlflow
-    import numpy
-    from mlflow.models import infer_signature
-
-    script = folder / "never_the_same.py"
-    script.write_text(NEVER_THE_SAME)
-    with mlflow.start_run():
-        info = mlflow.pyfunc.log_model(
-            name="diabetes",
-            python_model=str(script),
-            signature=infer_signature(example.rows, numpy.array([100.0])),
-            input_example=example.rows.head(2),
-            registered_model_name="diabetes",
-            pip_requirements=["pandas"],
-        )
-    return str(info.registered_model_version)
-
-
 def test_a_model_that_fails_the_gate_replaces_nothing(
     stack: Stack, second: models.Deployed, example: "Trained", tmp_path: Path
 ) -> None:
-    version = register_one_that_answers_otherwise(example, tmp_path)
+    version = compose_stage.register_one_that_answers_otherwise(example, tmp_path)
     refused = stack.deliver(f"diabetes/{version}", check=False)
     assert refused.returncode == 1
     assert re.search(r"predictions\[0\] is 0\.\d+, expected 0\.\d+ within 1e-05", refused.stderr), refused.stderr
-    assert {ask("/version")[1]["deployment"] for _ in range(LOOKS)} == {second.id}
-    assert predicted(example) == pytest.approx(second.value)
+    assert client.serving() == {second.id}
+    assert client.predicted(example) == pytest.approx(second.value)
 
 
 def test_a_killed_server_is_replaced_while_the_others_answer(
@@ -267,36 +114,79 @@ def test_a_killed_server_is_replaced_while_the_others_answer(
     victim = stack.containers("server")[0]
     with Load(URL, models.body(example.rows), {second.id: second.value}) as load:
         until(lambda: load.deployments, "the first answer under load")
-        stack.engine.run("kill", "-KILL", str(victim["State"]["Pid"]))
-        until(lambda: len(balanced() - before) == 1, "the killed server's successor", SECONDS)
+        stack.kill(victim)
+        until(lambda: len(client.balanced() - before) == 1, "the killed server's successor", SECONDS)
     print(load)
     assert len(load.failures) <= load.clients, "only what it had in hand is lost"
-    again = {each["Id"]: each["RestartCount"] for each in stack.containers("server")}
-    assert again[victim["Id"]] == 1
+    assert stack.restarts(victim) == 1
 
 
-def test_down_and_up_loses_nothing(stack: Stack, second: models.Deployed, example: "Trained") -> None:
+@pytest.fixture(scope="module")
+def jobs(stack: Stack, second: models.Deployed, example: "Trained") -> str:
+    """Asynchronous predictions, beside what serves; the first job, which has ended."""
+    stack.up(2, workers=1)
+    return client.submit_soon(models.body(example.rows))
+
+
+def test_jobs_succeed_through_the_balancer_however_large_they_are(
+    jobs: str, second: models.Deployed, example: "Trained"
+) -> None:
+    rows = example.rows.loc[example.rows.index.repeat(10)]
+    large = submit(models.body(rows, len(rows)))
+    assert right(jobs, second)
+    ended = job(large)
+    assert (ended["state"], ended["deployment"]) == ("succeeded", second.id)
+    predictions = ask(f"/jobs/{large}/result")[1]["predictions"]
+    assert (len(predictions), predictions[:10]) == (len(rows), pytest.approx([second.value] * 10))
+
+
+def test_a_second_worker_takes_its_share_of_the_jobs(
+    stack: Stack, jobs: str, second: models.Deployed, example: "Trained"
+) -> None:
+    stack.up(2, workers=2)
+    workers = stack.containers("worker")
+    assert len(workers) == 2
+    until(lambda: all(stack.said(each, "takes jobs") for each in workers), "both take jobs", SECONDS)
+    named = [submit(models.body(example.rows)) for _ in range(100)]
+    assert all(right(each, second) for each in named)
+    assert all(stack.said(each, '"message": "ended"') for each in workers)
+
+
+def test_a_killed_broker_comes_back_and_no_job_is_lost(
+    stack: Stack, jobs: str, second: models.Deployed, example: "Trained"
+) -> None:
+    (broker,) = stack.containers("broker")
+    before = [submit(models.body(example.rows)) for _ in range(30)]
+    stack.kill(broker)
+    after = [submit(models.body(example.rows)) for _ in range(30)]
+    assert all(right(each, second) for each in [*before, *after])
+    assert stack.restarts(broker) == 1
+    told = json.loads(stack.compose("exec", "-T", "accept", "python3", "-m", "jobs.admin", "list").stdout)
+    assert set(told["counts"]) == {"succeeded"}
+
+
+def test_down_and_up_loses_nothing(stack: Stack, second: models.Deployed, jobs: str, example: "Trained") -> None:
     from mlflow import MlflowClient
 
     versions = {each.version for each in MlflowClient().search_model_versions("name='diabetes'")}
+    kept = job(jobs)
     stack.compose("down")
     assert ask("/version")[0] == 0
-    stack.up(1)
+    stack.up(1, workers=1)
     balanced_over(1)
     assert ask("/version")[1]["deployment"] == second.id
-    assert predicted(example) == pytest.approx(second.value)
-    until(lambda: answers_at(5000) or None, "MLflow behind the balancer", SECONDS)
+    assert client.predicted(example) == pytest.approx(second.value)
+    new = client.submit_soon(models.body(example.rows))
+    assert job(jobs) == kept
+    assert right(new, second)
+    client.until_mlflow_answers()
     assert {each.version for each in MlflowClient().search_model_versions("name='diabetes'")} == versions
     assert stack.deliver("diabetes/1").returncode == 0, "the artifacts are there too"
 
 
-def health(stack: Stack, service: str) -> str:
-    return str(stack.containers(service)[0]["State"]["Health"]["Status"])
-
-
 def test_every_container_is_healthy_and_none_shows_a_secret_to_who_may_look_at_it(stack: Stack) -> None:
     secrets = [path.read_text() for path in (prepare.FOLDER / "secrets").iterdir()]
-    for service in ("balancer", "server", "mlflow", "database"):
-        until(lambda name=service: health(stack, name) == "healthy", service)  # type: ignore[misc]
+    for service in ("balancer", "server", "mlflow", "database", "broker", "accept", "worker"):
+        until(lambda name=service: stack.health(name) == "healthy", service)  # type: ignore[misc]
         told = json.dumps(stack.containers(service))
         assert not [value for value in secrets if value in told], "neither environment nor command line has one"

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import quote, urlencode
@@ -17,7 +18,7 @@ from ops.errors import UserError
 from ops.training import database as training
 from ops.training.table import Table
 from tests.machines.services import Lab, lab
-from tests.waiting import eventually
+from tests.waiting import eventually, until
 from tests.worlds import DATABASE, FakeWorld
 
 PASSWORD = "first'pass\\word:x"
@@ -124,9 +125,13 @@ def test_an_outage_keeps_the_data(stage: Stage) -> None:
     eventually(up, "the database after the outage", stage.turn)
 
 
-def test_a_training_table_is_seeded_once_and_read_as_it_was_written(stage: Stage) -> None:
+def address_of(stage: Stage, port: int = 5432) -> str:
     where = {"hostaddr": str(DATABASE.address), "sslmode": "verify-full", "sslrootcert": str(ca_path(stage.lab.state))}
-    address = f"postgresql://slipway:{quote(PASSWORD)}@{DATABASE.host}:5432/mlflow?{urlencode(where)}"
+    return f"postgresql://slipway:{quote(PASSWORD)}@{DATABASE.host}:{port}/mlflow?{urlencode(where)}"
+
+
+def test_a_training_table_is_seeded_once_and_read_as_it_was_written(stage: Stage) -> None:
+    address = address_of(stage)
     columns: dict[str, type] = {"age": float, "visits": int, "note": str, "target": bool}
     rows = DataFrame({"age": [0.1, 1e-9], "visits": [3, 2**40], "note": ["a\tb\\N", "ü"], "target": [True, False]})
     inside = stage.lab.network.inside
@@ -143,6 +148,38 @@ def test_a_training_table_is_seeded_once_and_read_as_it_was_written(stage: Stage
         with pytest.raises(UserError, match="does not exist") as refused:
             inside(partial(training.read, address, table, wanted))
         assert "first" not in str(refused.value)
+
+
+def test_a_training_table_that_is_not_as_it_must_be_is_one_line(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns: dict[str, type] = {"age": float, "note": str, "target": bool}
+    monkeypatch.setattr(training, "READ_SECONDS", 1)
+
+    def validate(port: int) -> None:
+        rows = stage.lab.network.inside(partial(training.read, address_of(stage, port), "sales", columns))
+        Table(columns, "target", 0.2).checked(rows)
+
+    def refused(port: int = 5432) -> str:
+        with pytest.raises(UserError) as error:
+            validate(port)
+        assert not [secret for secret in (PASSWORD, quote(PASSWORD)) if secret in str(error.value)]
+        assert "\n" not in error.value.message
+        return error.value.message
+
+    stage.query("CREATE TABLE sales (age text, note text, target boolean)", PASSWORD)
+    assert refused() == "the training table is empty"
+    stage.query("INSERT INTO sales SELECT '7', 'n', g % 2 = 0 FROM generate_series(1, 30) AS g", PASSWORD)
+    stage.query("INSERT INTO sales VALUES ('n/a', 'n', true)", PASSWORD)
+    assert refused() == "1 of 31 rows has a age that is not a number: row 31, like 'n/a'"
+    stage.query("INSERT INTO sales VALUES ('8', NULL, NULL)", PASSWORD)
+    assert refused().startswith("1 of 32 rows has no value in column note: row 32")
+    locked = "BEGIN; LOCK TABLE sales IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3)"
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(stage.query, locked, PASSWORD)
+        held = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'sales'::regclass"
+        until(lambda: stage.query(held, PASSWORD), "the table is locked", 10)
+        assert refused().endswith("cannot be asked: canceling statement due to statement timeout")
+        holding.result()
+    assert "Connection refused" in refused(port=5433)
 
 
 def test_a_deleted_database_leaves_nothing(stage: Stage) -> None:

@@ -103,7 +103,7 @@ def test_a_job_through_the_balancer_is_answered_with_its_version(
     assert (job["deployment"], job["model"]) == (now.headers[HEADERS.deployment], now.headers[HEADERS.model])
     assert job["deployment"] == first.id
     result = requests.get(f"{stack.url}{address}/result", timeout=30)
-    assert result.json() == now.json() == {"predictions": [first.value]}
+    assert result.json() == now.json() == {"predictions": [pytest.approx(first.value)]}
     assert requests.get(f"{stack.url}/jobs/health", timeout=30).status_code == 404, "that is for the node alone"
 
 

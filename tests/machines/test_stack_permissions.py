@@ -25,7 +25,9 @@ NOT_TRIED = {
     ("serving", "s3:DeleteObject"),
     ("broker", "s3:ListBucket"),
     ("broker", "cloudwatch:PutMetricData"),
+    ("pipeline", "s3:ListBucket"),
 }
+KINDS = ("serving", "tracking", "broker", "pipeline")
 
 
 def documents(role: str) -> list[Mapping[str, Any]]:
@@ -43,7 +45,7 @@ def documents(role: str) -> list[Mapping[str, Any]]:
 def roles(stack: Live) -> dict[str, str]:
     """The role of each kind of node, by the name that its grants are reported under."""
     names = [role["RoleName"] for role in boto3.client("iam").list_roles()["Roles"]]
-    return {kind: name for kind in ("serving", "tracking", "broker") for name in names if f"-{kind}-" in name}
+    return {kind: name for kind in KINDS for name in names if f"-{kind}-" in name}
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,14 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.components.fleet import LAUNCH_HOOK
 from ops.environment import PASSPHRASE
 from tests.moto.cloud import ENVIRONMENT, client
 from tests.moto.engine import ROOT, Stack
@@ -27,7 +28,7 @@ def releases(folder: Path) -> Path:
         return digest, str(file)
 
     made: dict[str, dict[str, str]] = {}
-    for kind in ("server", "control", "jobs"):
+    for kind in ("server", "control", "jobs", "airflow", "training"):
         digest, file = keep(kind.encode(), ".tar.zst")
         made[kind] = {"digest": digest, "file": file}
     manifest = json.dumps({"models": [], "release": made["server"]["digest"], "schema": 1}, separators=(",", ":"))
@@ -128,22 +129,15 @@ def test_another_range_of_a_subnet_is_another_subnet(program: Stack) -> None:
 
 
 @contextmanager
-def announcing(cloud: str) -> Iterator[None]:
-    """The broker's node, as far as the program sees it: it writes its address down, once, when it runs."""
-    ec2, ssm, over = client("ec2", cloud), client("ssm", cloud), threading.Event()
-    running = [
-        {"Name": "tag:slipway-role", "Values": ["broker"]},
-        {"Name": "instance-state-name", "Values": ["running"]},
-    ]
+def repeated(step: Callable[[], bool]) -> Iterator[None]:
+    """`step` beside what runs here, again and again until it says that it is done."""
+    over = threading.Event()
 
-    def announce() -> None:
-        while not over.wait(0.2):
-            for entry in ec2.describe_instances(Filters=running)["Reservations"]:
-                address = entry["Instances"][0]["PrivateIpAddress"]
-                ssm.put_parameter(Name="/slipway/local/broker-address", Value=address, Overwrite=True)
-                return
+    def steps() -> None:
+        while not over.wait(0.2) and not step():
+            pass
 
-    thread = threading.Thread(target=announce)
+    thread = threading.Thread(target=steps)
     thread.start()
     try:
         yield
@@ -152,19 +146,88 @@ def announcing(cloud: str) -> Iterator[None]:
         thread.join(10)
 
 
+@contextmanager
+def launching(cloud: str) -> Iterator[None]:
+    """Worker nodes as far as the program sees them: each says that it is ready when its group waits for that."""
+    groups = client("autoscaling", cloud)
+
+    def say() -> bool:
+        for member in groups.describe_auto_scaling_instances()["AutoScalingInstances"]:
+            if member["LifecycleState"] == "Pending:Wait":
+                groups.complete_lifecycle_action(
+                    AutoScalingGroupName=member["AutoScalingGroupName"],
+                    LifecycleHookName=LAUNCH_HOOK,
+                    InstanceId=member["InstanceId"],
+                    LifecycleActionResult="CONTINUE",
+                )
+        return False
+
+    with repeated(say):
+        yield
+
+
+@contextmanager
+def announcing(cloud: str, role: str) -> Iterator[None]:
+    """A node that no balancer asks, as far as the program sees it: it writes its address down, once, when it runs."""
+    ec2, ssm = client("ec2", cloud), client("ssm", cloud)
+    running = [
+        {"Name": "tag:slipway-role", "Values": [role]},
+        {"Name": "instance-state-name", "Values": ["running"]},
+    ]
+
+    def announce() -> bool:
+        for entry in ec2.describe_instances(Filters=running)["Reservations"]:
+            address = entry["Instances"][0]["PrivateIpAddress"]
+            ssm.put_parameter(Name=f"/slipway/local/{role}-address", Value=address, Overwrite=True)
+            return True
+        return False
+
+    with repeated(announce):
+        yield
+
+
 @pytest.mark.long
 def test_jobs_come_with_one_up_stay_as_they_are_and_go_with_another(program: Stack, cloud: str) -> None:
     before = {each["urn"] for each in program.resources()}
     program.set("slipway:jobs.enabled", "true")
-    with announcing(cloud):
+    program.set("slipway:jobs.fleet.desired", "1")
+    program.set("slipway:jobs.fleet.backlogPerInstance", "100")
+    with announcing(cloud, "broker"), launching(cloud):
         program.up()
     program.refresh()  # which notes the address
     unchanged(program)
     group = program.resource("slipway-local-broker", "autoscaling/group:Group")["id"]
     found = client("autoscaling", cloud).describe_auto_scaling_groups(AutoScalingGroupNames=[group])
     assert [each["HealthCheckType"] for each in found["AutoScalingGroups"]] == ["EC2"]
+    workers = program.resource("slipway-local-worker", "autoscaling/group:Group")["id"]
+    found = client("autoscaling", cloud).describe_auto_scaling_groups(AutoScalingGroupNames=[workers])
+    (group,) = found["AutoScalingGroups"]
+    assert [member["LifecycleState"] for member in group["Instances"]] == ["InService"], "`up` has waited for its word"
+    (policy,) = client("autoscaling", cloud).describe_policies(AutoScalingGroupName=workers)["ScalingPolicies"]
+    metrics = policy["TargetTrackingConfiguration"]["CustomizedMetricSpecification"]["Metrics"]
+    assert {metric["Id"] for metric in metrics} == {"queued", "nodes", "each"}
+    program.set("slipway:jobs.fleet.backlogPerInstance", "0")
+    program.set("slipway:jobs.fleet.desired", "0")
     program.set("slipway:jobs.enabled", "false")
     program.up()
     left = {each["urn"] for each in program.resources()}
     assert left == before, "of jobs nothing stays, and all else does"
+    unchanged(program)
+
+
+@pytest.mark.long
+def test_the_pipeline_node_comes_with_one_up_stays_as_it_is_and_goes_with_another(program: Stack, cloud: str) -> None:
+    before = {each["urn"] for each in program.resources()}
+    program.set("slipway:pipeline.enabled", "true")
+    program.set("slipway:pipeline.tables.diabetes", "diabetes")
+    with announcing(cloud, "pipeline"):
+        program.up()
+    program.refresh()  # which notes the address
+    unchanged(program)
+    secret = program.resource("slipway-local-pipeline", "secretsmanager/secret:Secret")["id"]
+    found = client("secretsmanager", cloud).describe_secret(SecretId=secret)
+    assert not found.get("VersionIdsToStages"), "its value is the node's own"
+    program.set("slipway:pipeline.enabled", "false")
+    program.up()
+    assert {each["urn"] for each in program.resources()} == before
     unchanged(program)

@@ -53,7 +53,8 @@ def _answered(args: mocks.MockResourceArgs) -> dict[str, Any]:
             return {"bucket": f"{args.name}-0123456", "arn": f"arn:aws:s3:::{args.name}-0123456"}
         case "aws:rds/instance:Instance":
             secret = {"secretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds-master"}
-            return {"address": "database.internal", "port": 5432, "masterUserSecrets": [secret]}
+            known = {"identifier": f"{args.name}-0123456", "address": "database.internal", "port": 5432}
+            return {**known, "masterUserSecrets": [secret]}
         case "aws:lb/loadBalancer:LoadBalancer":
             suffix = f"app/{args.name}/0a1b"
             return {"dnsName": "balancer.example.net", "zoneId": "Z35SXDOTRQ7X7K", "arnSuffix": suffix}

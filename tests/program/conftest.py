@@ -8,12 +8,13 @@ import pytest
 
 from tests.program.engine import KEY, Recording, changed, run, stack_config
 
-SERVER, CONTROL, JOBS, DEPLOYMENT = "a" * 64, "b" * 64, "d" * 64, "c" * 12
+SERVER, CONTROL, JOBS, AIRFLOW, TRAINING, DEPLOYMENT = "a" * 64, "b" * 64, "d" * 64, "e" * 64, "f" * 64, "c" * 12
+OPTIONAL = {"jobs": JOBS, "airflow": AIRFLOW, "training": TRAINING}
 
 
 def bootstrap(folder: Path) -> Path:
     """What `make release` leaves, with files that hold nothing."""
-    for name in ("server.tar.zst", "control.tar.zst", "jobs.tar.zst", "deployment.json"):
+    for name in ("server.tar.zst", "control.tar.zst", *(f"{kind}.tar.zst" for kind in OPTIONAL), "deployment.json"):
         (folder / name).write_text(name)
     file = folder / "bootstrap.json"
     file.write_text(
@@ -21,7 +22,7 @@ def bootstrap(folder: Path) -> Path:
             {
                 "server": {"digest": SERVER, "file": str(folder / "server.tar.zst")},
                 "control": {"digest": CONTROL, "file": str(folder / "control.tar.zst")},
-                "jobs": {"digest": JOBS, "file": str(folder / "jobs.tar.zst")},
+                **{kind: {"digest": own, "file": str(folder / f"{kind}.tar.zst")} for kind, own in OPTIONAL.items()},
                 "deployment": {"id": DEPLOYMENT, "file": str(folder / "deployment.json")},
             }
         )
@@ -45,6 +46,11 @@ def prod(releases: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def dev(releases: Path) -> dict[str, Any]:
+    return changed(stack_config("dev"), {"releases": str(releases)})
+
+
+@pytest.fixture(scope="session")
 def local_stack(local: dict[str, Any]) -> Recording:
     return run(local, "local")
 
@@ -54,7 +60,12 @@ def prod_stack(prod: dict[str, Any]) -> Recording:
     return run(prod, "prod")
 
 
-@pytest.fixture(params=["local", "prod"])
+@pytest.fixture(scope="session")
+def dev_stack(dev: dict[str, Any]) -> Recording:
+    return run(dev, "dev")
+
+
+@pytest.fixture(params=["local", "dev", "prod"])
 def stack(request: pytest.FixtureRequest) -> Any:
     """Each stack of the checkout in turn."""
     return request.getfixturevalue(f"{request.param}_stack")

@@ -20,9 +20,20 @@ def refusal(config: Config, stack: str = "test", environment: Mapping[str, str] 
     return str(caught.value)
 
 
-def test_both_stacks_of_the_checkout_are_valid(local: Config, prod: Config) -> None:
+def test_the_stacks_of_the_checkout_are_valid(local: Config, dev: Config, prod: Config) -> None:
     assert read("local", as_pulumi(local), {}).fleet.desired == 2
     assert read("prod", as_pulumi(prod), {}).domain.https
+    assert read("dev", as_pulumi(dev), {}).domain.https
+
+
+def test_the_development_stack_is_one_small_node_that_leaves_nothing(dev: Config, prod: Config) -> None:
+    small, large = read("dev", as_pulumi(dev), {}), read("prod", as_pulumi(prod), {})
+    assert (small.fleet.desired, small.fleet.maximum) == (1, 2)
+    assert small.storage.force_destroy
+    assert not any([small.database.protected, small.database.final_snapshot, small.balancer.protected])
+    assert (small.image_id, small.database.engine_version) == (large.image_id, large.database.engine_version)
+    assert small.delivery.alias == large.delivery.alias
+    assert not small.network.cidr.overlaps(large.network.cidr)
 
 
 def test_every_missing_setting_is_named_at_once() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.gameday import load, play
 from tests.gameday.day import Day
+from tests.gameday.figures import REFUSED, figures
 from tests.gameday.load import Load, Sample
 from tests.gameday.play import Verdict
 from tests.gameday.rows import Row
@@ -93,6 +94,19 @@ def test_without_another_deployment_there_is_no_switch_to_judge() -> None:
     assert play.around_switches([sample(1.0), sample(2.0)], started=1.5) is None
 
 
+def test_the_fleet_has_changed_with_the_last_answer_of_what_it_left() -> None:
+    moved = [sample(11.0, "b"), sample(12.0, "a", seconds=0.5), sample(13.0, "a", status=500), sample(14.0, "b")]
+    assert play.changed([sample(9.0), *moved], asked=10.0) == pytest.approx(2.5)
+    assert play.changed(moved[-1:], asked=10.0) is None
+
+
+def test_figures_come_from_rows_that_passed_alone() -> None:
+    good = Verdict(Row("good-model", act), 100, 0, 0, 0, 30.0, 26.0, 1.5)
+    failed = Verdict(Row("roll-back", act), 100, 1, 0, 0, 9.0, 8.0, None)
+    refused = [Verdict(Row(name, act), 100, 0, 0, 0, 12.0, None, None) for name in REFUSED]
+    assert [each.value for each in figures([good, failed, *refused], bake_seconds=6)] == [20.0, 12.0, 1.5]
+
+
 def act(_: Day) -> None:
     """Something happens."""
 
@@ -104,6 +118,6 @@ def act(_: Day) -> None:
 def test_a_row_passes_only_without_unexplained_failures(
     failed: int, allowed: int, wrong: int, trouble: str, passed: bool
 ) -> None:
-    verdict = Verdict(Row("x", act), 100, failed, allowed, wrong, 1.0, None, trouble)
+    verdict = Verdict(Row("x", act), 100, failed, allowed, wrong, 1.0, None, None, trouble)
     assert verdict.passed is passed
     assert "Something happens" in play.table([verdict])

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -141,6 +142,30 @@ def test_what_first_boot_starts_for_jobs_the_role_keeps_running(role: Role, scri
     always = [unit for unit in kept["node_units"]["broker"] if "-logs" not in unit]
     units = always if role == "broker" else kept["node_jobs_units"]
     boot = (ROLE.parents[2] / "cloud-init" / "bin" / f"slipway-boot-{script}").read_text()
-    assert " ".join(units) in boot
+    assert {*units} - {*re.findall(r"[\w-]+\.(?:service|timer)", boot)} == set()
     installed = {Path(file.path).name for file in node_files(role)}
     assert {*units} - installed <= {"rabbitmq-server.service"}, "that one is the package's"
+
+
+def test_a_worker_node_says_that_it_is_ready_and_has_nothing_that_accepts() -> None:
+    kept = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())["node_units"]
+    assert {*kept["worker"]} - {*kept["serving"]} == {"slipway-launched.service"}
+    paths = {role: {file.path for file in node_files(role)} for role in ("serving", "worker")}
+    alone = paths["serving"] - paths["worker"]
+    assert alone == {
+        "/etc/systemd/system/slipway-jobs.service",
+        *(f"/etc/nginx/slipway/jobs/{name}.inc" for name in ("http", "server", "location")),
+    }
+    boot = (ROLE.parents[2] / "cloud-init" / "bin" / "slipway-boot-worker").read_text()
+    assert "start --no-block slipway-launched.service" in boot
+
+
+def test_what_first_boot_starts_for_pipelines_the_role_keeps_running() -> None:
+    kept = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())["node_units"]["pipeline"]
+    units = [unit for unit in kept if "-logs" not in unit]
+    boot = (ROLE.parents[2] / "cloud-init" / "bin" / "slipway-boot-pipeline").read_text()
+    for verb in ("enable", "start"):
+        _, _, words = boot.partition(f"systemctl {verb} ")
+        started = words.partition("\n\n")[0].partition("\n#")[0].replace("\\\n", " ").split()
+        assert [word for word in started if not word.startswith("--")] == units
+    assert {*units} <= {Path(file.path).name for file in node_files("pipeline")}

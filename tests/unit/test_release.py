@@ -221,11 +221,12 @@ def test_a_release_that_is_not_what_its_name_says_is_one_line_and_stays_nowhere(
     [
         ("config:\n  slipway:jobs: {enabled: true}\n", ("server", "control", "jobs")),
         ("config:\n  slipway:jobs: {enabled: false}\n", ("server", "control")),
+        ("config:\n  slipway:pipeline: {enabled: true}\n", ("server", "control", "airflow", "training")),
         ("config:\n  slipway:fleet: {desired: 2}\n", ("server", "control")),
         ("", ("server", "control")),
     ],
 )
-def test_the_jobs_release_is_built_only_where_a_stack_wants_it(
+def test_a_release_of_what_is_off_by_default_is_built_only_where_a_stack_wants_it(
     checkout: Path, settings: str, kinds: tuple[str, ...]
 ) -> None:
     (checkout / "Pulumi.some.yaml").write_text(settings)

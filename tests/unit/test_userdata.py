@@ -14,6 +14,7 @@ import yaml
 from contract.node_files import CLOUD_INIT, Role, manifest, node_files
 from infra import bundle, userdata
 from infra.jobs import JobsSettings
+from infra.pipeline import PipelineSettings
 from infra.reading import Section
 
 SERVING: dict[str, Any] = {
@@ -26,6 +27,7 @@ SERVING: dict[str, Any] = {
     "prediction_log": {"share": 0.0, "daily_bytes": 268435456},
     "jobs": None,
 }
+WORKER: dict[str, Any] = {**SERVING, "role": "worker", "launch_hook": "ready"}
 TRACKING: dict[str, Any] = {
     **{name: value for name, value in SERVING.items() if name not in ("prediction_log", "jobs")},
     "role": "tracking",
@@ -55,9 +57,24 @@ BROKER: dict[str, Any] = {
     "jobs": JOBS,
     **{name: value for name, value in TRACKING.items() if name.startswith("database_")},
 }
+PIPELINE: dict[str, Any] = {
+    **{name: value for name, value in SERVING.items() if name not in ("prediction_log", "jobs")},
+    "role": "pipeline",
+    "watcher_key_parameter": None,
+    **{name: TRACKING[name] for name in ("tracking_parameter", "mlflow_admin_secret_arn", "delivery")},
+    "mlflow_url": "https://mlflow.example.com",
+    "pipeline": {
+        "training_release": "0" * 64,
+        "airflow_release": "1" * 64,
+        "address_parameter": "/slipway/local/pipeline-address",
+        "secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:pipeline",
+        **PipelineSettings.read(Section("", {}, [])).facts(),
+    },
+    **{name: value for name, value in TRACKING.items() if name.startswith("database_")},
+}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ operator"
-FACTS: list[dict[str, Any]] = [SERVING, TRACKING, BROKER]
-ROLES: tuple[Role, ...] = ("serving", "tracking", "broker")
+FACTS: list[dict[str, Any]] = [SERVING, WORKER, TRACKING, BROKER, PIPELINE]
+ROLES: tuple[Role, ...] = ("serving", "worker", "tracking", "broker", "pipeline")
 
 
 def user_data(facts: dict[str, Any]) -> str:
@@ -151,7 +168,10 @@ def test_facts_that_are_incomplete_or_of_another_role_are_refused() -> None:
 
 
 def test_no_endpoint_and_nothing_of_a_release_stands_in_user_data_or_a_bundle() -> None:
-    texts = [user_data(SERVING), *(file.content for role in ("serving", "broker") for file in node_files(role))]
+    texts = [
+        user_data(SERVING),
+        *(file.content for role in ("serving", "broker", "pipeline") for file in node_files(role)),
+    ]
     for text in texts:
         assert "http://" not in re.sub(r"http://(slipway_\w+|127\.0\.0\.1)", "", text)
         assert "AWS_ENDPOINT_URL=" not in text

@@ -108,6 +108,27 @@ class Cloud:
             events.unregister("before-call.s3.PutObject", unique_id="slipway-only-new")
         return True
 
+    def member(self, instance: str) -> tuple[str, str]:
+        """The Auto Scaling group of an instance, and its lifecycle state there; both empty when it is in none."""
+        answer = self._call(
+            "autoscaling", "describe_auto_scaling_instances", f"the group of {instance}", InstanceIds=[instance]
+        )
+        for entry in answer["AutoScalingInstances"]:
+            return str(entry["AutoScalingGroupName"]), str(entry["LifecycleState"])
+        return "", ""
+
+    def launched(self, group: str, instance: str, hook: str) -> None:
+        """Lets the group go on with a launch that waits for this."""
+        self._call(
+            "autoscaling",
+            "complete_lifecycle_action",
+            f"hook {hook} of {group}",
+            AutoScalingGroupName=group,
+            LifecycleHookName=hook,
+            InstanceId=instance,
+            LifecycleActionResult="CONTINUE",
+        )
+
     def _call(self, service: str, operation: str, what: str, **arguments: Any) -> Any:
         import awscli  # noqa: F401
         from botocore.exceptions import BotoCoreError, ClientError

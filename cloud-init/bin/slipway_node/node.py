@@ -54,7 +54,7 @@ class Node:
             bucket=facts["bucket"],
             deployment_parameter=facts["deployment_parameter"],
             **{name: paths[name] for name in PATHS},
-            accept=paths["jobs_run"] / "accept.sock" if facts.get("jobs") else None,
+            accept=paths["jobs_run"] / "accept.sock" if facts.get("jobs") and facts.get("role") != "worker" else None,
             port=contract["ports"]["node_http"],
             unit_prefix=contract["units"]["server"],
             keys=contract["s3"],

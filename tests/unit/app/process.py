@@ -1,29 +1,15 @@
 """A running gunicorn and what a test asks it: HTTP over its Unix socket, its log line by line, its end."""
 
 import contextlib
-import http.client
 import json
 import signal
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.unix import UnixConnection
 from tests.waiting import until
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=60)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
-        self.sock.connect(str(self.path))
 
 
 @dataclass
@@ -32,10 +18,10 @@ class Server:
     socket: Path
     log: Path
 
-    def connect(self) -> _Connection:
-        return _Connection(self.socket)
+    def connect(self) -> UnixConnection:
+        return UnixConnection(self.socket)
 
-    def ask(self, method: str, path: str, body: Any = None, over: _Connection | None = None) -> tuple[int, Any, Any]:
+    def ask(self, method: str, path: str, body: Any = None, over: UnixConnection | None = None) -> tuple[int, Any, Any]:
         """Status, decoded body and headers; over a connection of its own unless one is given."""
         connection = over or self.connect()
         headers = {"Content-Type": "application/json"} if body is not None else {}

@@ -155,6 +155,19 @@ def test_a_draining_server_is_not_ready_and_still_answers(serve: Serve, tmp_path
     assert client.post("/predict", json={"x": 1.0}).status_code == 200
 
 
+def test_the_log_has_of_a_balancers_questions_only_those_that_were_not_answered_well(
+    serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve("scaled")
+    with caplog.at_level("INFO", "app.access"):
+        assert (_ready(client).status_code, client.get("/livez").status_code) == (200, 200)
+        (tmp_path / "draining").touch()
+        client.get("/readyz")
+        client.get("/version")
+    lines = [vars(each) for each in caplog.records if each.name == "app.access"]
+    assert [(line["path"], line["status"]) for line in lines] == [("/readyz", 503), ("/version", 200)]
+
+
 def test_draining_hides_no_other_failing_check(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "draining").touch()
     checks = _ready(serve("iris", expected={})).json["checks"]

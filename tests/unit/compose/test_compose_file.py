@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from compose import prepare, processes, secrets, server
-from contract import HTTP, PATHS
+from compose import healthy, jobs, prepare, processes, secrets, server
+from contract import HTTP, PATHS, PORTS
 from infra import routes
 from tests.bench.serving.slipway import parse, rendered
 from tests.unit.slipway_rig import node_below
@@ -19,7 +19,8 @@ FILE: dict[str, Any] = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 DOCKERFILE = (CHECKOUT / "compose/Dockerfile").read_text()
 BALANCER = (CHECKOUT / "compose/haproxy.cfg").read_text()
-HAS_SECRETS = {"database", "mlflow", "deliver"}
+JOBS = {"broker", "accept", "worker"}
+HAS_SECRETS = {"database", "mlflow", "deliver", *JOBS}
 RUNS_MODELS = {"server", "sandbox"}
 
 each_service = pytest.mark.parametrize("name", sorted(SERVICES))
@@ -61,7 +62,7 @@ def test_only_the_balancer_has_a_route_to_the_outside(name: str) -> None:
 def test_secrets_are_files_for_those_who_need_them_and_none_for_models_code() -> None:
     assert {name for name, service in SERVICES.items() if service.get("secrets")} == HAS_SECRETS
     assert not HAS_SECRETS & RUNS_MODELS
-    made = {*secrets.NAMES, *prepare.TLS}
+    made = {*secrets.NAMES, *prepare.TLS["database"], *prepare.TLS["broker"], prepare.DEFINITIONS}
     assert set(FILE["secrets"]) == made == {name for each in HAS_SECRETS for name in SERVICES[each]["secrets"]}
     assert all(each == {"file": f"./.slipway/compose/secrets/{name}"} for name, each in FILE["secrets"].items())
     assert "PASSWORD" not in (CHECKOUT / "compose.yaml").read_text() + DOCKERFILE
@@ -71,7 +72,7 @@ def test_what_must_outlive_a_container_lies_in_named_volumes_and_servers_only_re
     mounted = {name: [volume.split(":") for volume in each.get("volumes", [])] for name, each in SERVICES.items()}
     named = {volume[0] for volumes in mounted.values() for volume in volumes}
     assert named == set(FILE["volumes"])
-    assert mounted["server"] == [["deployments", "/srv/slipway", "ro"]]
+    assert mounted["server"] == [["deployments", "/srv/slipway", "ro"], ["jobs", "/run/slipway-jobs", "ro"]]
     assert ["deployments", "/srv/slipway", "ro"] in mounted["sandbox"]
 
 
@@ -99,7 +100,7 @@ def test_every_image_but_those_of_others_is_built_from_the_one_dockerfile_as_an_
     stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
     bodies = {re.match(r"\S+ AS (\S+)", stage)[1]: stage for stage in stages}  # type: ignore[index]
     targets = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
-    assert targets == {"balancer", "server", "control", "database"}
+    assert targets == {"balancer", "server", "control", "database", "broker", "jobs"}
     assert all("USER 10001:10001" in bodies[target] for target in targets)
     assert {service["image"].rpartition("/")[2] for service in SERVICES.values()} == targets
     assert DOCKERFILE.count("FROM ${BASE}") == 1
@@ -116,11 +117,32 @@ def test_a_request_is_sent_again_only_when_no_connection_could_be_made() -> None
 
 
 def test_the_balancer_forwards_what_a_stacks_balancer_does() -> None:
-    patterns = [*routes.PREDICTIONS, *routes.MODELS, *routes.PAGES]
+    patterns = [*routes.PREDICTIONS, *routes.MODELS, *routes.PAGES, *routes.JOBS]
     exact = re.search(r"acl served path (/.*)", BALANCER)[1].split()  # type: ignore[index]
     below = re.search(r"acl served path_beg (/.*)", BALANCER)[1].split()  # type: ignore[index]
     assert set(exact) | {f"{prefix}*" for prefix in below} == set(patterns)
     assert not any(fnmatch(inside, pattern) for inside in ("/metrics", "/readyz", "/livez") for pattern in patterns)
+
+
+def test_without_its_profile_nothing_of_jobs_starts() -> None:
+    assert {name for name, each in SERVICES.items() if each.get("profiles") == ["jobs"]} == JOBS
+    needed = {other for name, each in SERVICES.items() if name not in JOBS for other in each.get("depends_on", {})}
+    assert not needed & JOBS
+
+
+def test_those_who_accept_and_those_who_work_meet_servers_at_sockets_that_the_nodes_files_name() -> None:
+    assert f"bind unix@{jobs.MODELS} " in BALANCER
+    served = {name for name, each in SERVICES.items() if any(PATHS.jobs_run in at for at in each.get("volumes", []))}
+    assert served == {"balancer", "server", "accept", "worker"}
+    assert f"http+unix:{PATHS.jobs_run}/accept.sock:/jobs/health" in SERVICES["accept"]["healthcheck"]["test"]
+    assert SERVICES["worker"]["healthcheck"]["test"][-1] == f"connected:{PORTS.broker}"
+    assert PORTS.broker == healthy.BROKER_PORT
+
+
+def test_a_worker_has_time_to_answer_what_it_has_and_the_settings_reach_both() -> None:
+    assert seconds("worker") > HTTP.predict_seconds + 10
+    told = {*jobs.LIMITS, jobs.KEPT_MIB}
+    assert set(SERVICES["accept"]["environment"]) == set(SERVICES["worker"]["environment"]) == told
 
 
 def test_a_server_is_started_as_the_nodes_unit_starts_it(tmp_path: Path) -> None:

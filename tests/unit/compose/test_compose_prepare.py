@@ -1,5 +1,6 @@
 """What `make compose` lays out: the context of the images, and the secrets."""
 
+import base64
 import json
 import stat
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from compose import prepare, secrets
+from contract.node_files import node_files
+from jobs.node import broker
 from ops import canonical
 from ops.errors import UserError
 from ops.release import Release
@@ -18,7 +21,7 @@ def test_secrets_are_made_once_in_a_folder_that_is_its_owners_alone(tmp_path: Pa
     folder = tmp_path / "secrets"
     prepare.make_secrets(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert set(before) == {*secrets.NAMES, *prepare.TLS}
+    assert set(before) == {*secrets.NAMES, *prepare.TLS["database"], *prepare.TLS["broker"], prepare.DEFINITIONS}
     assert all(len(before[name]) >= 32 for name in secrets.NAMES)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     prepare.make_secrets(folder)
@@ -32,6 +35,34 @@ def test_a_missing_secret_is_made_anew_and_the_others_stay(tmp_path: Path) -> No
     prepare.make_secrets(tmp_path / "secrets")
     assert (tmp_path / "secrets/database_key").exists()
     assert (tmp_path / "secrets/mlflow_admin_password").read_bytes() == kept
+
+
+def test_the_broker_is_told_a_hash_of_the_password_that_others_have_and_of_no_other_user(tmp_path: Path) -> None:
+    prepare.make_secrets(tmp_path)
+    password = (tmp_path / "broker_password").read_text()
+    definitions = tmp_path / prepare.DEFINITIONS
+    (user,) = json.loads(definitions.read_text())["users"]
+    salt = base64.b64decode(user["password_hash"])[:4]
+    assert user["password_hash"] == broker.hashed(password, salt)
+    assert password not in definitions.read_text()
+    definitions.unlink()
+    prepare.make_secrets(tmp_path)
+    assert (tmp_path / "broker_password").read_text() == password
+    assert definitions.exists()
+
+
+def test_a_release_is_unpacked_anew_only_when_what_unpacks_it_has_changed() -> None:
+    unpacking = {name.removeprefix("unpack/") for name in prepare.files(RELEASE) if name.startswith("unpack/")}
+    library = "usr/local/lib/slipway"
+    assert {f"{library}/compose/unpack.py", f"{library}/slipway_node/fetch.py"} <= unpacking
+    assert f"{library}/compose/server.py" not in unpacking
+
+
+def test_the_broker_has_a_nodes_own_settings() -> None:
+    own = {file.path: file.content for file in node_files("broker")}
+    found = {name: text for name, (text, _) in prepare.files(RELEASE).items() if name.startswith("rabbitmq/")}
+    assert set(found) == {"rabbitmq/rabbitmq.conf", "rabbitmq/rabbitmq-env.conf", "rabbitmq/slipway_plugins"}
+    assert all(own[f"/etc/{name}"] == text for name, text in found.items())
 
 
 def test_nginx_in_a_container_writes_where_it_may_and_logs_to_the_engine() -> None:

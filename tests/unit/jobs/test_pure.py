@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from jobs import answers, broker, config, ids, requests
+from contract import JOBS_EXIT
+from jobs import admin, answers, broker, config, ids, requests
 from jobs.config import ConfigError
 from jobs.errors import BadRequestError
 from jobs.fullness import Fullness
@@ -196,6 +197,16 @@ def settings(tmp_path: Path, **different: object) -> Path:
     file = tmp_path / "jobs.json"
     file.write_text(json.dumps(content | different))
     return file
+
+
+def test_a_node_that_knows_no_jobs_says_so_by_its_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLIPWAY_JOBS_CONFIG", str(tmp_path / "jobs.json"))
+    with pytest.raises(SystemExit) as ended:
+        admin.main(["list"])
+    assert ended.value.code == JOBS_EXIT.absent
+    assert capsys.readouterr().err == f"jobs.admin: {tmp_path}/jobs.json: No such file or directory\n"
 
 
 def test_the_database_is_reached_over_verified_tls_unless_told_otherwise(tmp_path: Path) -> None:

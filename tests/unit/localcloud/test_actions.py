@@ -104,9 +104,8 @@ def test_query_calls_are_named_by_their_action() -> None:
     call = actions.read(Request("POST", "/", {}, headers, body), ACCOUNT)
     assert call.operation == "EnterStandby"
     assert {each.resource for each in call.permissions} == {
-        "arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0",
         "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/fleet",
-    }
+    }, "Auto Scaling knows its groups, and no instance"
 
 
 def test_a_presigned_address_is_its_signers_call() -> None:

@@ -10,7 +10,7 @@ from localcloud.image import NO_NETWORK, NO_SPACE, Image
 
 
 def test_the_image_holds_every_package_that_a_node_would_otherwise_install() -> None:
-    assert {*PACKAGES.serving, *PACKAGES.tracking, *PACKAGES.broker} <= set(recipe.packages())
+    assert {*PACKAGES.serving, *PACKAGES.tracking, *PACKAGES.broker, *PACKAGES.pipeline} <= set(recipe.packages())
 
 
 def test_no_service_of_the_local_cloud_starts_in_a_machine() -> None:

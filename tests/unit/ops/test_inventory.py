@@ -24,6 +24,13 @@ def test_nodes_are_grouped_by_role_and_named_by_role_and_id() -> None:
     assert found["_meta"]["hostvars"]["serving-i-1"]["ansible_host"] == "i-1", "an address may be another stack's too"
 
 
+def test_worker_nodes_are_rolled_to_as_serving_ones_are_and_never_first() -> None:
+    found = build([node(), node("serving", "i-3"), node("tracking", "i-2"), node("worker", "i-0")], access())
+    assert found["serving"]["hosts"] == ["serving-i-1", "serving-i-3", "worker-i-0"]
+    assert found["worker"]["hosts"] == ["worker-i-0"]
+    assert found["_meta"]["hostvars"]["worker-i-0"]["slipway_role"] == "worker", "it has no balancer to leave"
+
+
 def test_host_keys_are_checked_against_the_pins_of_that_instance_alone() -> None:
     arguments = ssh_arguments(node(), access())
     assert "StrictHostKeyChecking=yes" in arguments

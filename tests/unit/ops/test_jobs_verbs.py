@@ -1,6 +1,7 @@
 """`slipway jobs`: what it shows, and what a node's refusals become."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from contract import JOBS_EXIT, PATHS
 from ops import remote
 from ops.cli import main
 from ops.inventory import Access
@@ -81,18 +83,37 @@ def test_a_node_that_does_not_answer_is_passed_over(asked: Asked) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("answer", "told"),
     [
-        ("there is no job x; what has ended is removed after the retention", "there is no job x"),
-        ("job x has ended already: it is failed", "has ended already"),
-        ("/usr/bin/python3: No module named jobs", "this stack has no asynchronous predictions"),
-        ("no answer within 30 s", "serving-i-0: no answer within 30 s"),
+        (Answer(error="whatever it says", status=JOBS_EXIT.refused), "slipway jobs cancel: whatever it says\n"),
+        (Answer(error="exit status 4", status=JOBS_EXIT.absent), "this stack has no asynchronous predictions\n"),
     ],
 )
-def test_a_refusal_is_one_line(asked: Asked, error: str, told: str) -> None:
-    asked(Answer(error=error))
+def test_a_refusal_is_one_line_and_no_other_node_is_asked(asked: Asked, answer: Answer, told: str) -> None:
+    words = asked(answer, said(JOB))
     done = invoke("cancel", "x")
     assert (done.exit_code, told in done.output) == (1, True), done.output
+    assert len(words) == 1
+
+
+def test_what_only_sounds_like_a_refusal_is_none(asked: Asked) -> None:
+    words = asked(Answer(error="there is no job control in this shell", status=1), said(JOB))
+    assert "given up after 5 attempts" in invoke("show", "x").output
+    assert len(words) == 2
+
+
+def test_when_no_node_answers_each_reason_is_told(asked: Asked) -> None:
+    asked(Answer(error="no answer within 30 s"), Answer(error="it refuses this SSH key", status=255))
+    done = invoke("show", "x")
+    assert done.exit_code == 1
+    assert "serving-i-0: no answer within 30 s; serving-i-1: it refuses this SSH key\n" in done.output
+
+
+def test_a_node_without_jobs_says_so_by_its_status(tmp_path: Path) -> None:
+    """The very command, but for the place that it looks at."""
+    for place, status in ((tmp_path, 0), (tmp_path / "absent", JOBS_EXIT.absent)):
+        script = jobs.COMMAND[2].replace(PATHS.jobs, str(place))
+        assert subprocess.run([*jobs.COMMAND[:2], script, "sh", "true"], check=False).returncode == status
 
 
 def test_the_dead_are_named_or_all_of_them(asked: Asked) -> None:

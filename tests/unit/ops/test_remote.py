@@ -42,12 +42,15 @@ def test_all_are_asked_and_each_answers_for_itself(
     ssh(tmp_path, monkeypatch, 'case "$*" in *i-0aaa*) echo yes;; *) echo broken >&2; exit 3;; esac')
     other = Node(id="i-0bbb", role="serving", state="running", address="10.0.0.8", zone="", group=None)
     answers = remote.ask_all([NODE, other], access, ["true"], 30)
-    assert answers == {"i-0aaa": remote.Answer("yes\n"), "i-0bbb": remote.Answer(error="broken")}
+    assert answers == {
+        "i-0aaa": remote.Answer("yes\n", status=0),
+        "i-0bbb": remote.Answer(error="broken", status=3),
+    }
 
 
 def test_who_takes_too_long_is_left(access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ssh(tmp_path, monkeypatch, "exec sleep 600")
-    assert remote.ask(NODE, access, ["true"], 0.5).error == "no answer within 0.5 s"
+    assert remote.ask(NODE, access, ["true"], 0.5) == remote.Answer(error="no answer within 0.5 s")
 
 
 @pytest.mark.parametrize(

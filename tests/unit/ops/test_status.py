@@ -191,5 +191,9 @@ def test_jobs_are_one_line_and_none_where_there_are_none() -> None:
     well, alone = with_jobs(broker=True, database=True, queued=7), with_jobs(broker=False, database=True, queued=9)
     silent = with_jobs(error="nobody accepts jobs: refused")
     assert queue.words([well, alone], [broker]) == "9 queued; 1 of 2 nodes accept them; broker-i-b running"
+    workers = [
+        Node(id="i-w", role="worker", state=each, address="", zone="a", group=None) for each in ("running", "pending")
+    ]
+    assert "1 of 1 nodes accept them; 1 of 2 worker nodes run; " in queue.words([well], [broker], workers)
     assert queue.words([silent], []) == "nobody knows how many are queued; 0 of 1 nodes accept them; no broker"
     assert queue.words([NodeStatus(name="n", id="i", state="running", health="healthy")], []) == ""

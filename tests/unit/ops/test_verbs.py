@@ -4,11 +4,20 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
 from ops.verbs import rollouts
+from ops.verbs.promote import Asked
 from tests.unit.documents import ROOT
+
+NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("release_digest", "mode", "canary", "origin", "reason")),
+    **dict.fromkeys(("build", "breaking", "shadow", "finish", "abort"), False),
+    "models": (),
+}
 
 
 def test_a_playbook_is_given_its_variables_as_json() -> None:
@@ -19,6 +28,32 @@ def test_a_playbook_is_given_its_variables_as_json() -> None:
     assert (playbook, flag) == ("playbooks/deploy.yml", "-e")
     assert json.loads(given) == {"deployment": "3f2a9c1b7d20", "reason": "Ada's 'why'"}
     assert rollouts.command("rollback.yml", {})[1:] == ["playbooks/rollback.yml"]
+
+
+@pytest.mark.parametrize(
+    ("given", "percent", "why"),
+    [
+        ({"models": ("iris@champion",)}, None, "promote iris@champion"),
+        ({"models": ("iris/4",), "canary": "5%"}, 5, "promote iris/4 --canary 5%"),
+        ({"release_digest": "3f0c" * 16}, None, "promote release 3f0c3f0c3f0c"),
+        ({"origin": "dev", "shadow": True}, 0, "promote --from dev --shadow"),
+        ({"finish": True}, None, "promote --finish"),
+        ({"models": ("iris/4",), "reason": "Ada said so"}, None, "Ada said so"),
+    ],
+)
+def test_the_history_has_the_reason_or_else_the_command(given: dict[str, Any], percent: int | None, why: str) -> None:
+    asked = Asked(**(NOTHING | given))
+    asked.check()
+    assert asked.why(percent) == why
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"origin": "dev", "models": ("iris/4",)}, {"origin": "dev", "finish": True}, {"canary": "5%", "shadow": True}],
+)
+def test_what_contradicts_itself_is_wrong_usage(given: dict[str, Any]) -> None:
+    with pytest.raises(click.UsageError):
+        Asked(**(NOTHING | given)).check()
 
 
 def test_ansible_finds_this_python_and_its_configuration(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,10 +80,21 @@ def test_one_that_refuses_is_not_asked_again_and_the_secret_is_not_repeated(foun
     assert len(found.paths) == 1
 
 
-def test_a_redirect_is_not_followed(found: Chat) -> None:
-    found.answers = [(307, {"Location": f"http://127.0.0.1:{found.port}/elsewhere/secret-part"})]
-    assert "redirects to 127.0.0.1, which is not followed" in refused(found.url, private=True)
-    assert found.paths == [SECRET]
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("http://127.0.0.1:{port}/elsewhere/secret-part", "redirects to 127.0.0.1, which is not followed"),
+        ("http://169.254.169.254/latest/meta-data/secret-part", "redirects to 169.254.169.254, which is not followed"),
+        ("https://other.example/secret-part", "redirects to other.example, which is not followed"),
+        ("/elsewhere/secret-part", "redirects, which is not followed"),
+        ("http://[half", "redirects, which is not followed"),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(found: Chat, status: int, location: str, told: str) -> None:
+    found.answers = [(status, {"Location": location.format(port=found.port)})]
+    assert told in refused(found.url, private=True)
+    assert found.paths == [SECRET], "asked once, and nobody else"
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from localcloud.provider.resource import Args, Resource, State
 from localcloud.provider.schema import Fields
 from localcloud.provider.shape import from_aws, to_aws
 from localcloud.provider.types.autoscaling import capacity, refresh
-from localcloud.provider.types.autoscaling.inputs import DIRECT, INPUTS, SIZES, problems
+from localcloud.provider.types.autoscaling.inputs import DIRECT, HOOK, INPUTS, SIZES, problems
 
+EMPTY = {"minSize": 0, "maxSize": 0, "desiredCapacity": 0}  # until its hooks are there, as the AWS provider does it
 BUSY = ("ResourceInUse", "ScalingActivityInProgress")
 
 
@@ -31,13 +32,18 @@ class Group(Resource):
             AutoScalingGroupName=name,
             Tags=[_tag(name, tag) for tag in args.get("tags") or []],
             **_place(args),
-            **_direct(args),
+            **_direct({**args, **EMPTY} if args.get("initialLifecycleHooks") else args),
             **extra,
         )
         return name
 
     def configure(self, call: Call, id: str, args: Args) -> None:
         client = call.client("autoscaling")
+        group = capacity.find(call, id) or {}
+        if group.get("MaxSize") == 0 and (hooks := args.get("initialLifecycleHooks")):
+            for hook in hooks:
+                client.put_lifecycle_hook(AutoScalingGroupName=id, **to_aws(HOOK, hook))
+            client.update_auto_scaling_group(AutoScalingGroupName=id, **to_aws(SIZES, args))
         if args.get("suspendedProcesses"):
             client.suspend_processes(AutoScalingGroupName=id, ScalingProcesses=args["suspendedProcesses"])
         if args.get("enabledMetrics"):

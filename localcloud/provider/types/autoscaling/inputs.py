@@ -34,6 +34,14 @@ REFRESH: Fields = {
     "preferences": block(PREFERENCES),
     "triggers": texts(unordered=True),
 }
+HOOK: Fields = {
+    "name": text(length(1, 255), required=True, aws="LifecycleHookName"),
+    "lifecycleTransition": text(
+        one_of("autoscaling:EC2_INSTANCE_LAUNCHING", "autoscaling:EC2_INSTANCE_TERMINATING"), required=True
+    ),
+    "heartbeatTimeout": integer(between(30, 7200)),
+    "defaultResult": text(one_of("CONTINUE", "ABANDON")),
+}
 TAG: Fields = {
     "key": text(length(1, 128), required=True),
     "value": text(length(0, 256), required=True),
@@ -65,6 +73,7 @@ WAITING: Fields = {
     "ignoreFailedScalingActivities": boolean(default=False, local=True),
     "forceDelete": boolean(default=False, local=True),
     "instanceRefresh": block(REFRESH, local=True),
+    "initialLifecycleHooks": blocks(HOOK, unordered=True, local=True),
 }
 INPUTS: Fields = {
     "name": text(length(1, 255), replace=True, computed=True, autoname=Autoname()),

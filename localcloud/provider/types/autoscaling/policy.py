@@ -4,8 +4,8 @@ from typing import Any
 
 from localcloud.provider.call import Call
 from localcloud.provider.resource import Args, Resource, State
-from localcloud.provider.rules import between, length, one_of
-from localcloud.provider.schema import Autoname, Fields, block, boolean, integer, number, text
+from localcloud.provider.rules import between, length, matches, one_of
+from localcloud.provider.schema import Autoname, Fields, block, blocks, boolean, integer, number, text
 from localcloud.provider.shape import from_aws, to_aws
 
 METRIC: Fields = {
@@ -15,8 +15,27 @@ METRIC: Fields = {
     ),
     "resourceLabel": text(length(1, 1023)),
 }
+DIMENSION: Fields = {"name": text(length(1, 255), required=True), "value": text(length(1, 1024), required=True)}
+NAMED: Fields = {
+    "namespace": text(length(1, 255), required=True),
+    "metricName": text(length(1, 255), required=True),
+    "dimensions": blocks(DIMENSION, unordered=True),
+}
+STAT: Fields = {
+    "metric": block(NAMED, required=True),
+    "stat": text(length(1, 100), required=True),
+    "unit": text(),
+}
+QUERY: Fields = {
+    "id": text(matches(r"[a-z]\w*", "begin with a small letter"), required=True),
+    "expression": text(length(1, 2047)),
+    "label": text(length(0, 2047)),
+    "metricStat": block(STAT),
+    "returnData": boolean(default=True),
+}
 TRACKING: Fields = {
     "predefinedMetricSpecification": block(METRIC),
+    "customizedMetricSpecification": block({"metrics": blocks(QUERY)}),
     "targetValue": number(between(0, 2**360), required=True),
     "disableScaleIn": boolean(default=False),
 }

@@ -18,7 +18,7 @@ short_description: The files of a Slipway node
 description: Renders every file of cloud-init/manifest.yaml for one role, and returns path, mode and content of each.
 options:
   _terms:
-    description: "The role: serving, tracking or broker."
+    description: "The role: serving, tracking, broker or pipeline."
     required: true
 """
 

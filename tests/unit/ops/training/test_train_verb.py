@@ -61,6 +61,44 @@ def test_one_that_fails_ends_with_1_and_goes_on_by_its_id(fleet: Shop) -> None:
     assert train(fleet.name, "--data", str(fleet.data), "--run", "one").exit_code == 0
 
 
+GOOD = "x,y,target\n" + "".join(f"{number},{-number},{number * 2}\n" for number in range(30))
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ("", "points.csv cannot be read: No columns to parse from file"),
+        ("x,y,target\n", "the training table is empty"),
+        ("x,target\n1,2\n", "the training table has no column y"),
+        (GOOD.replace("7,-7,14", "7,n/a,14"), "1 of 30 rows has a y that is not a number: row 8, like 'n/a'"),
+        (GOOD.removesuffix(",58\n"), "1 of 30 rows has no value in column target: row 30"),
+        ("".join(GOOD.splitlines(keepends=True)[:6]), "the training table has 5 rows, at least 20 are needed"),
+    ],
+)
+def test_a_table_that_is_not_as_it_must_be_is_one_line_and_changes_nothing(
+    fleet: Shop, rows: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Message] = []
+    monkeypatch.setattr(notify, "send", sent.append)
+    fleet.data.write_text(rows)
+    done = train(fleet.name, "--data", str(fleet.data))
+    assert done.exit_code == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("slipway train: ")]
+    assert line.startswith("slipway train: validate: ")
+    assert line.endswith(why)
+    assert fleet.versions() == []
+    assert [message.title for message in sent] == [f"{fleet.name}: the training failed"]
+    assert why in sent[0].facts["why"]
+
+
+def test_a_candidate_that_is_equal_to_the_champion_ends_well_and_says_so(fleet: Shop) -> None:
+    train(fleet.name, "--data", str(fleet.data))
+    done = train(fleet.name, "--data", str(fleet.data))
+    assert done.exit_code == 0
+    assert "unchanged: the candidate is equal to the champion: the same answers, rmse " in done.stderr
+    assert fleet.versions() == ["1"]
+
+
 def test_a_chat_that_cannot_be_told_fails_the_run_and_undoes_nothing(
     fleet: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 
-def write(path: Path, text: str, *, owner: str = "root", group: str = "root", mode: int = 0o640) -> bool:
-    """Whether that changed it. Owner and group stay when an ordinary user runs this."""
+def write(path: Path, text: str, *, owner: str = "root", group: str = "root", mode: int = 0o600) -> bool:
+    """Whether that changed it. Owner and group stay when an ordinary user runs this. Raises `OSError`."""
     if path.exists() and path.read_text() == text:
         return False
     draft = path.with_name(f".{path.name}.new")
