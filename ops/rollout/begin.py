@@ -21,6 +21,7 @@ from ops.rollout.objects import Objects
 from ops.rollout.settings import Delivery
 from ops.store import Store
 
+NOTHING = "no serving node runs"
 NODE_SECONDS = 180
 """What activating one deployment takes a node at most: the gate gives it 120 seconds, a drain 40."""
 SPARE_SECONDS = 120
@@ -153,6 +154,12 @@ def _check(at: Store, planned: Rollout, bounds: Delivery) -> None:
 def operator() -> str:
     """Who rolls: SLIPWAY_BY, or the user and the machine."""
     return os.environ.get("SLIPWAY_BY") or f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def refuse_without(nodes: Sequence[Node]) -> None:
+    """Raises `UserError` when there is nothing to roll to."""
+    if not nodes:
+        raise UserError(NOTHING, "is the stack up? `python -m ops.inventory` lists its nodes")
 
 
 def target_of_rollback(at: Store, deployment: str | None) -> str:

@@ -12,10 +12,7 @@ from ops.rollout import begin as beginning
 from ops.rollout import ending, keeper, reach, settings, trial, wanted
 from ops.rollout.history import Kind
 from ops.rollout.judge import Verdict, Window, judge
-from ops.rollout.lock import Lock, LostError
-from ops.rollout.verify import verify
-
-NOTHING = "no serving node runs"
+from ops.rollout.lock import Lock
 
 
 @click.group("rollout")
@@ -27,7 +24,6 @@ def main() -> None:
 @click.option("--deployment", metavar="ID")
 @click.option("--model", "models", multiple=True, metavar="NAME@ALIAS|NAME/VERSION")
 @click.option("--release", metavar="SHA256")
-@click.option("--back", is_flag=True, help="A rollback: to ID, or to what was served before.")
 @click.option("--canary", metavar="PERCENT", help="A share of the predictions only.")
 @click.option("--shadow", is_flag=True, help="Copies of the predictions only.")
 @click.option("--by", help="Who rolls, for the lock and the history.")
@@ -38,7 +34,6 @@ def begin(
     deployment: str | None,
     models: tuple[str, ...],
     release: str | None,
-    back: bool,
     canary: str | None,
     shadow: bool,
     by: str | None,
@@ -50,21 +45,16 @@ def begin(
         at, bounds, wish = store.current(), settings.current(), wanted.Wish(deployment, models, release)
         percent = trial.percentage(canary, shadow=shadow)
         nodes = [node for node in reach.current().nodes() if node.state == "running"]
-        if not nodes:
-            raise UserError(NOTHING, "is the stack up? `python -m ops.inventory` lists its nodes")
+        beginning.refuse_without(nodes)
         beginning.refuse_if_locked(at)
-        kind = Kind.ROLLBACK if back else Kind.DEPLOY if percent is None else Kind.TRIAL
-        why = "rollback" if back else wish.reason
-        if wish.deployment and not back:
+        kind = Kind.DEPLOY if percent is None else Kind.TRIAL
+        if wish.deployment:
             trial.refuse_another(at, wish.deployment)
-        target = beginning.target_of_rollback(at, wish.deployment) if back else wish.deployment
         if check:
-            target = at.existing(target) if target else None
+            target = at.existing(wish.deployment) if wish.deployment else None
             _print(beginning.as_facts(beginning.plan(at, bounds, nodes, target, kind=kind, percent=percent)))
             return
-        if not back:
-            target, why = wanted.make(at, wish, bounds, _say)
-        assert target is not None
+        target, why = wanted.make(at, wish, bounds, _say)
         who = {"by": by or beginning.operator(), "reason": reason or why}
         pid = keeper.controller()
         rollout = beginning.begin(at, bounds, nodes, target, kind=kind, controller=pid, percent=percent, **who)
@@ -107,10 +97,8 @@ def try_(rollout: str, percent: int) -> None:
 def back(rollout: str, why: str) -> None:
     """Brings the fleet back to what it served before, ends the rollout, and fails with the reason."""
     with reported("slipway rollout"):
-        record = ending.back(store.current(), reach.current(), rollout, why.partition("\n")[0].strip("; "))
-        serves = f"every node serves {record.previous}"
-        raise UserError(
-            f"deployment {record.deployment} is {record.outcome}, {serves}: {record.why}", "`slipway history`"
+        raise ending.returned(
+            ending.back(store.current(), reach.current(), rollout, why.partition("\n")[0].strip("; "))
         )
 
 
@@ -120,21 +108,11 @@ def end(rollout: str) -> None:
     """Waits until every node that exists now serves the deployment, writes the history and releases the lock."""
     with reported("slipway rollout"):
         at, fleet = store.current(), reach.current()
-        lock = Lock(at)
-        owner = lock.renew(rollout)
-        if owner.kind == Kind.TRIAL:
+        if Lock(at).renew(rollout).kind == Kind.TRIAL:
             kept = trial.read(at)
             record = ending.end(at, fleet, rollout, trial.in_words(kept.answers) if kept else "")
-            _print({"outcome": record.outcome, "seconds": record.seconds, "nodes": record.nodes})
-            return
-        try:
-            verify(fleet, owner.deployment, lambda: lock.renew(rollout))
-        except LostError:
-            raise
-        except UserError as error:
-            ending.end(at, fleet, rollout, error.message)
-            raise
-        record = ending.end(at, fleet, rollout)
+        else:
+            record = ending.complete(at, fleet, rollout)
         _print({"outcome": record.outcome, "seconds": record.seconds, "nodes": record.nodes})
 
 

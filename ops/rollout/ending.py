@@ -11,7 +11,7 @@ from ops import metrics, notify
 from ops.errors import UserError
 from ops.rollout import reach, trial, verify
 from ops.rollout.history import History, Kind, Outcome, Record
-from ops.rollout.lock import Lock, Owner
+from ops.rollout.lock import Lock, LostError, Owner
 from ops.rollout.objects import Objects
 from ops.rollout.reach import Fleet
 from ops.store import Store
@@ -69,6 +69,26 @@ def end(at: Store, fleet: Fleet, rollout: str, why: str = "") -> Record:
     """The deployment is the fleet's: that is written down, and the lock is free. `why` names who lags behind."""
     owner = Lock(at).renew(rollout)
     return conclude(at, owner, Outcome.DONE, why, [node.name for node in fleet.nodes()])
+
+
+def complete(at: Store, fleet: Fleet, rollout: str) -> Record:
+    """`end`, once every node that exists by now serves the deployment. Raises `UserError` naming those that do not."""
+    lock = Lock(at)
+    owner = lock.renew(rollout)
+    try:
+        verify.verify(fleet, owner.deployment, lambda: lock.renew(rollout))
+    except LostError:
+        raise
+    except UserError as error:
+        end(at, fleet, rollout, error.message)
+        raise
+    return end(at, fleet, rollout)
+
+
+def returned(record: Record) -> UserError:
+    """What whoever rolled is told of a rollout that went back."""
+    serves = f"every node serves {record.previous}"
+    return UserError(f"deployment {record.deployment} is {record.outcome}, {serves}: {record.why}", "`slipway history`")
 
 
 def settle(fleet: Fleet, turn: Callable[[], object]) -> list[str]:

@@ -41,46 +41,57 @@ class Fleet:
         """Those that run or are about to."""
         return [node for node in nodes(self.access.stack) if node.role in ROLLED and node.state in RUNNING]
 
-    def everywhere(self, *words: str, among: Sequence[Node] | None = None) -> Answers:
+    def started(self) -> list[Node]:
+        """Those that run and have shown their host key. One that has not yet boots into the pointer by itself."""
+        return [node for node in self.nodes() if node.state == "running" and self._is_pinned(node)]
+
+    def everywhere(self, *words: str, among: Sequence[Node] | None = None, each_seconds: float = SECONDS) -> Answers:
         """What `slipway-activate words…` says on each node, all at once. Never raises for a node that fails."""
         asked = self.nodes() if among is None else list(among)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return dict(
-                zip((node.name for node in asked), pool.map(lambda node: self._on(node, words), asked), strict=True)
-            )
+            answers = pool.map(lambda node: self._on(node, words, each_seconds), asked)
+            return dict(zip((node.name for node in asked), answers, strict=True))
 
-    def patiently(self, *words: str, seconds: float = SECONDS, turn: Callable[[], object] = lambda: None) -> Answers:
+    def patiently(
+        self,
+        *words: str,
+        among: Sequence[Node] | None = None,
+        seconds: float = SECONDS,
+        each_seconds: float = SECONDS,
+        turn: Callable[[], object] = lambda: None,
+    ) -> Answers:
         """The same, again on those nodes where another activation is under way, until that has ended."""
         ending = time.monotonic() + seconds
-        answers = dict(self.everywhere(*words))
+        answers = dict(self.everywhere(*words, among=among, each_seconds=each_seconds))
         while busy := [name for name, answer in answers.items() if answer.returncode == ACTIVATE_EXIT.busy]:
             if time.monotonic() > ending:
                 break
             turn()
             time.sleep(PAUSE_SECONDS)
-            answers |= self.everywhere(*words, among=[node for node in self.nodes() if node.name in busy])
+            again = [node for node in self.nodes() if node.name in busy]
+            answers |= self.everywhere(*words, among=again, each_seconds=each_seconds)
         return answers
 
     def statuses(self) -> dict[str, dict[str, Any] | None]:
         """What each node says of itself; None for one that does not answer."""
         return {name: status(answer) for name, answer in self.everywhere("status", "--json").items()}
 
-    def _on(self, node: Node, words: Sequence[str]) -> Result:
+    def _on(self, node: Node, words: Sequence[str], seconds: float) -> Result:
         try:
-            self._pin(node)
+            if not self._is_pinned(node):
+                return Result("", f"{node.name} has shown no host key yet", UNREACHED)
             argv = remote.command(node, self.access, [f"{PATHS.bin}/slipway-activate", *words])
-            return run(argv, check=False, timeout_seconds=SECONDS)
+            return run(argv, check=False, timeout_seconds=seconds)
         except CommandError as error:
             return error.result
         except UserError as error:
             return Result("", error.message, UNREACHED)
 
-    def _pin(self, node: Node) -> None:
+    def _is_pinned(self, node: Node) -> bool:
         folder = self.access.known_hosts
         if hostkeys.pinned(folder, node.id):
-            return
-        if not hostkeys.pin(folder, node.id, hostkeys.console_output(boto3.client("ec2"), node.id)):
-            raise UserError(f"{node.name} has shown no host key yet")
+            return True
+        return bool(hostkeys.pin(folder, node.id, hostkeys.console_output(boto3.client("ec2"), node.id)))
 
 
 RUNNING = ("pending", "running")

@@ -1,4 +1,4 @@
-"""`slipway rollback`, and how `slipway promote` rolls: the playbooks that a person would run, and what came of them."""
+"""`slipway rollback`; and how `slipway promote` rolls: the playbooks that a person would run, and what came of them."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from ops import cache, store, terminal
 from ops.delivery import watcher
 from ops.errors import UserError, reported
 from ops.follow import follow
-from ops.rollout import trial
+from ops.rollout import begin, reach, returning, settings, trial
 from ops.rollout.history import History
 from ops.run import CommandError
 from ops.steps import Steps
@@ -24,16 +24,30 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 
 
-@verb("rollback", "slipway rollback", "slipway rollback 3f2a9c1b7d20")
+@verb("rollback", "slipway rollback", "slipway rollback 3f2a9c1b7d20", "slipway rollback --check")
 @click.argument("deployment_id", required=False, metavar="[ID]")
-@click.option("--reason", help="For the history.")
+@click.option("--reason", default="rollback", help="For the history.")
+@click.option("--check", is_flag=True, help="Say what would change; change nothing.")
 @json_option
-def rollback(deployment_id: str | None, reason: str | None, as_json: bool) -> None:
-    """Brings every node back to the deployment before, or to ID: all at once, by playbooks/rollback.yml."""
+def rollback(deployment_id: str | None, reason: str, check: bool, as_json: bool) -> None:
+    """Brings every node back to the deployment before, or to ID: all at once, without canary and bake.
+
+    playbooks/rollback.yml does the same.
+    """
     with reported("slipway rollback"):
-        at = store.current()
-        extra = {"deployment": deployment_id, "reason": reason}
-        roll(at, Steps(), "rollback.yml", {key: value for key, value in extra.items() if value}, as_json)
+        at, bounds, fleet, steps = store.current(), settings.current(), reach.current(), Steps()
+        if check:
+            plan = returning.plan(at, bounds, fleet, deployment_id)
+            if as_json:
+                terminal.as_json(begin.as_facts(plan))
+            else:
+                print(f"{len(plan.nodes)} nodes: {plan.previous} {plan.before} -> {plan.deployment} {plan.after}")
+            return
+        with steps.step("rollback") as step:
+            record = returning.roll_back(at, bounds, fleet, deployment_id, reason=reason, say=step.say)
+            step.done(f"deployment {record.deployment}")
+        if as_json:
+            terminal.as_json({"deployment": record.deployment, "trial": None, "rollout": record})
 
 
 def roll(at: Store, steps: Steps, playbook: str, extra: Mapping[str, str], as_json: bool) -> None:

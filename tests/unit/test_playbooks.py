@@ -40,10 +40,10 @@ exit 0
 """
 PYTHON = """#!/bin/sh
 case "$*" in
--m\\ ops\\ rollout\\ *) ;;
+-m\\ ops\\ rollout\\ *) shift 3 ;;
+-m\\ ops\\ rollback\\ *) shift 2 ;;
 *) exec {python} "$@" ;;
 esac
-shift 3
 [ "$1" = judge ] && cat > {folder}/judged.json
 printf 'controller %s\\n' "$*" >> {folder}/told
 [ -e {folder}/"$1" ] && . {folder}/"$1"
@@ -52,7 +52,7 @@ exit 0
 
 
 class Scene:
-    """Three nodes, and a controller whose `python3 -m ops rollout` is a script too. `answers` are what they do."""
+    """Three nodes, and a controller whose `python3 -m ops` is a script too. `answers` are what they do."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -216,14 +216,30 @@ def test_a_fleet_without_models_is_rolled_at_once(scene: Scene) -> None:
 
 
 @pytest.mark.long
-def test_a_rollback_moves_every_node_at_once_and_asks_a_busy_one_again(scene: Scene) -> None:
+def test_a_node_that_is_busy_is_asked_again(scene: Scene) -> None:
     scene.answer("n2", "activate", f"rm {scene.folder}/n2/activate; exit {ACTIVATE_EXIT.busy}")
-    done = scene.play("rollback.yml", "-e", "deployment=aaaaaaaaaaaa by=ada")
+    scene.begun({**BEGUN, "at_once": True})
+    done = scene.play("deploy.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert controller(scene) == ["begin", "commit", "end"]
-    assert scene.of("controller")[0] == "begin --deployment aaaaaaaaaaaa --by ada --back"
-    assert scene.of("n1") == scene.of("n3") == [ACTIVATED, "confirm --keep 4"]
-    assert scene.of("n2") == [ACTIVATED, ACTIVATED, "confirm --keep 4"]
+    assert scene.of("n2") == ["prepare aaaaaaaaaaaa", ACTIVATED, ACTIVATED, "confirm --keep 4"]
+
+
+def test_a_rollback_is_one_command_that_asks_the_nodes_itself(scene: Scene) -> None:
+    scene.answer("", "rollback", f"""echo "$SLIPWAY_BY" > {scene.folder}/by; echo '{{"deployment": "aaaaaaaaaaaa"}}'""")
+    done = scene.play("rollback.yml", "-e", json.dumps({"deployment": "aaaaaaaaaaaa", "by": "ada", "reason": "-r w"}))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert scene.of("controller") == ["rollback --json --reason -r w -- aaaaaaaaaaaa"]
+    assert (scene.folder / "by").read_text() == "ada\n"
+    assert not [line for node in NODES for line in scene.of(node)]
+
+
+def test_a_rollback_in_check_mode_shows_the_change_on_each_node(scene: Scene) -> None:
+    scene.answer("", "rollback", f"echo '{json.dumps(BEGUN)}'")
+    shown = scene.play("rollback.yml", "--check", "--diff")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert scene.of("controller") == ["rollback --json --check"]
+    assert all(scene.of(node) == ["status --json"] for node in NODES)
+    assert shown.stdout.count("-000000000000 m/1") == shown.stdout.count("+aaaaaaaaaaaa m/2") == len(NODES)
 
 
 def test_check_mode_shows_the_change_on_each_node_and_makes_none(scene: Scene) -> None:

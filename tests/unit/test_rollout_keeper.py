@@ -123,7 +123,10 @@ class Told:
         about = {"role": "serving", "state": "running", "address": "", "zone": "", "group": None}
         return [Node(id=name.removeprefix("serving-"), **about) for name in self.answers]  # type: ignore[arg-type]
 
-    def patiently(self, *words: str, seconds: float = 0, turn: Callable[[], object] = lambda: None) -> Any:
+    def started(self) -> list[Node]:
+        return self.nodes()
+
+    def patiently(self, *words: str, turn: Callable[[], object] = lambda: None, **_: Any) -> Any:
         turn()
         return self.everywhere(*words)
 
