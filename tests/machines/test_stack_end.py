@@ -78,6 +78,7 @@ def test_destroy_leaves_no_object_in_the_account(stack: Live) -> None:
     assert Cgroup(stack.state.checkout_id).pids() == Cgroup(f"{stack.state.checkout_id}/daemon").pids()
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_of_the_next_up_it_is_cleared_by_the_next_start(stack: Live) -> None:
     words = ["pulumi", "up", "--stack", STACK, "--yes", "--skip-preview", "--non-interactive"]
     log = (stack.state.slipway / "log" / "killed-up.log").open("wb")

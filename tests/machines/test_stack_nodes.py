@@ -70,6 +70,7 @@ def test_a_reboot_through_standby_costs_no_request(stack: Live, load: Load, node
     assert load.failures == [], load
 
 
+@pytest.mark.long
 def test_a_reboot_without_it_fails_only_while_the_balancer_does_not_know(stack: Live, load: Load, node: Node) -> None:
     begin = time.monotonic()
     reboot(stack, node)

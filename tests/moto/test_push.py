@@ -119,6 +119,7 @@ def test_a_pushed_pipeline_is_trained_taken_by_the_fleet_and_only_then_on_the_br
     assert live.bare.tip() == live.git("rev-parse", "HEAD").stdout.strip()
 
 
+@pytest.mark.long
 def test_a_version_that_the_fleet_refuses_refuses_the_push(live: Place, name: str) -> None:
     tags = {"slipway.reason": "it answers wrongly", "slipway.status": "refused"}
     with watched(name, tags):
@@ -129,6 +130,7 @@ def test_a_version_that_the_fleet_refuses_refuses_the_push(live: Place, name: st
     assert live.bare.tip() == NOTHING
 
 
+@pytest.mark.long
 def test_where_a_rollout_by_hand_is_refused_the_alias_is_given_back(
     live: Place, at: Store, tmp_path: Path, name: str
 ) -> None:
@@ -143,6 +145,7 @@ def test_where_a_rollout_by_hand_is_refused_the_alias_is_given_back(
     assert live.bare.tip() == NOTHING
 
 
+@pytest.mark.long
 def test_a_repository_outlives_its_node_in_the_bucket(
     place: Place, at: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +167,7 @@ def test_a_repository_outlives_its_node_in_the_bucket(
     assert not kept.restore(fresh, at), "what is there stays"
 
 
+@pytest.mark.long
 def test_a_bucket_that_is_away_does_not_undo_what_is_live(
     place: Place, at: Store, api: LocalApi, tmp_path: Path
 ) -> None:

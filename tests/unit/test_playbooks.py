@@ -242,6 +242,7 @@ def test_a_rollback_in_check_mode_shows_the_change_on_each_node(scene: Scene) ->
     assert shown.stdout.count("-000000000000 m/1") == shown.stdout.count("+aaaaaaaaaaaa m/2") == len(NODES)
 
 
+@pytest.mark.long
 def test_check_mode_shows_the_change_on_each_node_and_makes_none(scene: Scene) -> None:
     shown = scene.play("deploy.yml", "--check", "--diff")
     assert shown.returncode == 0, shown.stdout + shown.stderr
@@ -271,6 +272,7 @@ def trying(scene: Scene) -> Scene:
     return scene
 
 
+@pytest.mark.long
 def test_a_trial_is_given_its_traffic_everywhere_compared_and_kept(trying: Scene) -> None:
     trying.answer("", "judge", f"(cat {trying.folder}/judged.json; echo) >> {trying.folder}/all")
     trying.answer("", "try", f"cat > {trying.folder}/answers")

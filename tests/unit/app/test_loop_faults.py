@@ -175,6 +175,7 @@ def test_a_client_that_leaves_during_its_predict_harms_nobody(start: Start) -> N
     assert server.stop() == 0
 
 
+@pytest.mark.long
 def test_health_is_answered_while_a_predict_hangs_and_every_thread_waits(start: Start) -> None:
     server = start("slow", environ={"SLIPWAY_WORKERS": "1"}, arguments=("--timeout", "3"))
     server.wait_ready()

@@ -146,6 +146,7 @@ def alive(server: Server) -> set[int]:
     return {worker["pid"] for worker in versions(server)}
 
 
+@pytest.mark.long
 def test_counters_never_go_back_while_workers_are_killed_and_the_server_restarts(start: Start) -> None:
     server = start("scaled")
     server.wait_ready()

@@ -40,6 +40,7 @@ def test_it_becomes_ready_answers_as_the_offline_model_stops_and_starts_again(st
         assert {line["level"] for line in server.lines()} == {"info"}, server.log.read_text()
 
 
+@pytest.mark.long
 def test_a_graceful_stop_finishes_what_runs_and_tells_kept_alive_connections_to_close(start: Start) -> None:
     server = start("slow")
     server.wait_ready()
@@ -92,6 +93,7 @@ def slow(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     assert server.stop() == 0
 
 
+@pytest.mark.long
 def test_many_short_predicts_in_a_row_are_no_stuck_predict(slow: Server) -> None:
     server = slow
     threads = [threading.Thread(target=lambda: server.ask("POST", "/predict", {"seconds": 0.5})) for _ in range(12)]
@@ -102,6 +104,7 @@ def test_many_short_predicts_in_a_row_are_no_stuck_predict(slow: Server) -> None
     assert not [line for line in server.lines() if "TIMEOUT" in line["message"]]
 
 
+@pytest.mark.long
 def test_health_is_answered_while_a_predict_runs(slow: Server) -> None:
     server = slow
     running = [threading.Thread(target=lambda: server.ask("POST", "/predict", {"seconds": 1.0})) for _ in range(6)]
@@ -115,6 +118,7 @@ def test_health_is_answered_while_a_predict_runs(slow: Server) -> None:
         thread.join()
 
 
+@pytest.mark.long
 def test_a_model_that_fails_its_example_leaves_the_server_up_not_ready_and_saying_why(start: Start) -> None:
     server = start("iris", expected={"predictions": [2, 2, 2]})
 
@@ -131,6 +135,7 @@ def test_a_model_that_fails_its_example_leaves_the_server_up_not_ready_and_sayin
     server.stop()
 
 
+@pytest.mark.long
 def test_a_manifest_that_cannot_be_read_ends_the_start_with_one_line(start: Start, tmp_path: Path) -> None:
     server = start("iris", expected={"predictions": [0]})
     server.stop()

@@ -22,6 +22,7 @@ def test_the_verb_makes_a_repository_and_says_how_to_push(tmp_path: Path, monkey
     assert (folder / "HEAD").read_text() == "ref: refs/heads/main\n"
 
 
+@pytest.mark.long
 def test_again_it_keeps_what_was_pushed_and_sets_the_hooks_anew(place: Place) -> None:
     place.push()
     before = place.bare.tip()
@@ -32,6 +33,7 @@ def test_again_it_keeps_what_was_pushed_and_sets_the_hooks_anew(place: Place) ->
     assert "ops.push.receive pre-receive" in hook.read_text()
 
 
+@pytest.mark.long
 def test_a_development_stacks_branch_is_main(place: Place) -> None:
     init.make(place.bare.folder, "main")
     place.bare.git("config", "slipway.program", str(place.fake / "slipway"))
@@ -39,6 +41,7 @@ def test_a_development_stacks_branch_is_main(place: Place) -> None:
     assert place.push("HEAD:main").returncode == 0
 
 
+@pytest.mark.long
 def test_the_hooks_read_the_environment_that_they_are_given(place: Place, tmp_path: Path) -> None:
     environment = tmp_path / "its env"
     environment.write_text("export SLIPWAY_BY=robot@ci\n")

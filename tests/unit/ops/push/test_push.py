@@ -34,6 +34,7 @@ def test_a_push_trains_and_the_branch_is_there_when_it_is_live(place: Place) -> 
     assert place.outcome().outcome == LIVE
 
 
+@pytest.mark.long
 def test_a_second_push_builds_on_the_first(place: Place) -> None:
     place.push()
     second = place.commit(shop_dot_py="PRICE = 2\n")
@@ -55,6 +56,7 @@ def test_a_refused_candidate_refuses_the_push_and_says_why(place: Place) -> None
     assert (place.outcome().new, place.outcome().outcome) == (commit, REFUSED)
 
 
+@pytest.mark.long
 def test_a_model_that_is_not_better_refuses_and_one_that_is_equal_does_not(place: Place) -> None:
     place.answer(train={"prints": json.dumps(PROMOTED | {"decision": "not better", "outcome": "unchanged"})})
     done = place.push()
@@ -66,6 +68,7 @@ def test_a_model_that_is_not_better_refuses_and_one_that_is_equal_does_not(place
     assert again[1] == f"{again[0]}-2", "after a refusal a push trains anew"
 
 
+@pytest.mark.long
 def test_where_no_alias_is_followed_the_push_rolls_it_out_itself(place: Place) -> None:
     place.answer(train={"prints": json.dumps(PROMOTED | {"deployment": ""})}, promote={})
     assert place.push().returncode == 0
@@ -86,6 +89,7 @@ def test_a_release_is_built_of_the_pushed_modules_and_rolled_out(place: Place) -
     assert rolled["argv"][:3] == ["promote", "--release", digest]
 
 
+@pytest.mark.long
 def test_a_release_that_is_served_already_rolls_nothing(place: Place) -> None:
     digest = "b" * 64
     place.answer(release={"prints": digest}, deployment={"prints": json.dumps({"id": "c" * 12, "release": digest})})
@@ -136,6 +140,7 @@ def test_only_one_branch_is_taken(place: Place, reference: str) -> None:
     assert place.bare.git("for-each-ref").stdout == ""
 
 
+@pytest.mark.long
 def test_the_branch_is_neither_deleted_nor_rewritten(place: Place) -> None:
     place.push()
     before = place.bare.tip()
@@ -146,6 +151,7 @@ def test_the_branch_is_neither_deleted_nor_rewritten(place: Place) -> None:
     assert len(place.calls()) == 1
 
 
+@pytest.mark.long
 def test_git_s_own_setting_lets_a_rewriting_push_through(place: Place) -> None:
     place.push()
     place.bare.git("config", "receive.denyNonFastForwards", "false")
@@ -155,6 +161,7 @@ def test_git_s_own_setting_lets_a_rewriting_push_through(place: Place) -> None:
     assert place.bare.tip() == place.git("rev-parse", "HEAD").stdout.strip()
 
 
+@pytest.mark.long
 def test_two_pushes_at_once_queue_up_and_both_go_live(place: Place) -> None:
     place.hold()
     with place.pushing() as first:
@@ -174,6 +181,7 @@ def test_two_pushes_at_once_queue_up_and_both_go_live(place: Place) -> None:
     assert place.bare.tip() == newer
 
 
+@pytest.mark.long
 def test_a_push_that_was_overtaken_by_another_line_of_work_is_refused(place: Place) -> None:
     base = place.git("rev-parse", "HEAD").stdout.strip()
     place.hold()
@@ -191,6 +199,7 @@ def test_a_push_that_was_overtaken_by_another_line_of_work_is_refused(place: Pla
     assert place.bare.tip() == base
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("whole", [False, True], ids=["the pusher", "with git's own processes"])
 def test_a_push_whose_pusher_is_killed_comes_to_its_end(place: Place, whole: bool) -> None:
     """The training goes on in a process of its own, and the branch moves with the fleet."""
@@ -209,6 +218,7 @@ def test_a_push_whose_pusher_is_killed_comes_to_its_end(place: Place, whole: boo
     assert place.push().stderr.strip() == "Everything up-to-date"
 
 
+@pytest.mark.long
 def test_ctrl_c_at_the_pusher_leaves_a_refused_push_refused(place: Place) -> None:
     place.answer(train={"error": "validate: the training table is empty"})
     place.hold()
@@ -220,6 +230,7 @@ def test_ctrl_c_at_the_pusher_leaves_a_refused_push_refused(place: Place) -> Non
     assert place.bare.tip() == NOTHING
 
 
+@pytest.mark.long
 def test_a_push_whose_own_process_was_killed_is_taken_up_by_the_next_one(place: Place) -> None:
     place.hold()
     with place.pushing() as push:
@@ -244,6 +255,7 @@ def test_a_repository_that_would_move_the_branch_by_itself_takes_nothing(place: 
     assert (place.bare.tip(), place.calls()) == (NOTHING, [])
 
 
+@pytest.mark.long
 def test_a_clone_of_it_has_what_is_live(place: Place, tmp_path: Path) -> None:
     place.push()
     subprocess.run(["git", "clone", "--quiet", place.bare.folder, tmp_path / "clone"], check=True)
