@@ -4,6 +4,7 @@
 Prints the `expected` entry of a deployment manifest as JSON, null for a model without input example; with a golden set,
 an object of `expected`, if it has one, and `golden`.
 The last line on standard error is JSON too: `measured`, how long one row and the golden set took.
+A model that answers otherwise when it is asked again is refused here: no node could show that it serves it rightly.
 Whoever makes a deployment runs this from the release that will serve it, so that the gate compares like with like.
 """
 
@@ -33,8 +34,8 @@ def expected(
 ) -> dict[str, Any] | None:
     """Without an example and a golden set None, for there is nothing to ask; the model must load all the same.
 
-    Raises NoAnswerError when it does not, or when it fails on its example or on the golden set. `measured` gets how
-    long one row and the golden set take.
+    Raises NoAnswerError when it does not, or when it fails on its example or on the golden set, or answers otherwise
+    when it is asked again. `measured` gets how long one row and the golden set take.
     """
     from app.core.model import load_folder
 
@@ -47,7 +48,7 @@ def expected(
     answered = _example(model, folder, measured)
     if not golden:
         return answered
-    known |= {"output": _answer(model, known["input"], "golden set"), "tolerance": TOLERANCE}
+    known |= {"output": _answer_again(model, known["input"], "golden set"), "tolerance": TOLERANCE}
     rows = _count(known)
     measured |= {"golden_ms": _milliseconds(model, known["input"], "golden set"), "golden_rows": rows}
     return {"expected": answered, "golden": known} if answered else {"golden": known}
@@ -69,7 +70,7 @@ def _example(model: Any, folder: Path, measured: dict[str, float]) -> dict[str, 
     """What the model answers to its input example, if it has one."""
     if (given := _given(folder)) is None:
         return None
-    answered = {"input": given, "output": _answer(model, given, "input example"), "tolerance": TOLERANCE}
+    answered = {"input": given, "output": _answer_again(model, given, "input example"), "tolerance": TOLERANCE}
     measured["row_ms"] = _milliseconds(model, first_row(given), "input example")
     return answered
 
@@ -82,6 +83,17 @@ def _answer(model: Any, body: Any, what: str) -> Any:
         return answer(model, body)
     except ServingError as error:
         raise NoAnswerError(f"the model does not answer its {what}: {error.message}") from error
+
+
+def _answer_again(model: Any, body: Any, what: str) -> Any:
+    """The answer to the second of two questions, which is the first one's too."""
+    from app.core import agreement
+
+    first = _answer(model, body, what)
+    second = _answer(model, body, what)
+    if differs := agreement.difference(second, first, TOLERANCE):
+        raise NoAnswerError(f"asked twice, the model answers its {what} in two ways: {differs}")
+    return second
 
 
 def first_row(body: Any) -> Any:

@@ -19,7 +19,7 @@ from ops.watcher.registry import Registry
 from ops.watcher.world import Node
 
 MLFLOW = f"http://{files.LOCAL}"
-POLL_SECONDS = 2.0
+POLL_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tests.gameday.play import Verdict
 
-REFUSED = ("model-that-does-not-load", "model-that-answers-wrongly")
+REFUSED = ("model-that-does-not-load", "model-that-answers-at-random")
 DELIVERED, RETURNED = "good-model", "roll-back"
 
 
@@ -27,7 +27,7 @@ def figures(verdicts: Sequence[Verdict], bake_seconds: int) -> list[Figure]:
     if back and back.changed is not None:
         found.append(Figure("rollback asked for to fleet changed, s", back.changed, 15))
     if refused:
-        found.append(Figure("a bad model is refused, s", max(refused), 30))
+        found.append(Figure("a bad model is refused before any node is touched, s", max(refused), 30))
     if good and good.slowest is not None:
         found.append(Figure("slowest request in the second around a switch / p99", good.slowest, 2))
     return found

@@ -52,9 +52,15 @@ def model_that_does_not_load(day: Day) -> None:
 
 
 @row()
+def model_that_answers_at_random(day: Day) -> None:
+    """A model that answers otherwise each time."""
+    returned(day, day.faulty("answers_differently", each="time"), "refused")
+
+
+@row()
 def model_that_answers_wrongly(day: Day) -> None:
-    """A model that loads and answers wrongly."""
-    returned(day, day.faulty("answers_differently"), "refused")
+    """A model that answers wrongly on the nodes alone."""
+    returned(day, day.faulty("answers_differently", each="process"), "refused")
 
 
 @row()

@@ -164,6 +164,16 @@ def test_a_model_without_an_example_is_expected_to_load_and_nothing_else(
     assert _refused(capsys, tmp_path / "nothing").startswith("it does not load")
 
 
+def test_a_model_that_answers_in_two_ways_is_refused(
+    models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([{"predictions": [1.0]}, {"predictions": [2.0]}])
+    monkeypatch.setattr("app.core.model.answer", lambda *_: next(answers))
+    said = _refused(capsys, models / digest("iris"))
+    assert said.startswith("asked twice, the model answers its input example in two ways")
+    assert "expected 1.0" in said
+
+
 def test_a_model_without_an_example_is_served_and_says_what_nobody_could_check(
     models: Path, deploy: Deploy, serving: Callable[[Path], Serving]
 ) -> None:
