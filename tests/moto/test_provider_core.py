@@ -24,6 +24,7 @@ def program(subnet: str = "10.7.1.0/24", port: int = 8080) -> str:
     return NETWORK.format(subnet=subnet, port=port)
 
 
+@pytest.mark.long
 def test_a_stack_lives_from_up_to_destroy(stack: Callable[..., Stack], cloud: str) -> None:
     network = stack(program())
     network.up()
@@ -56,6 +57,7 @@ def test_a_stack_lives_from_up_to_destroy(stack: Callable[..., Stack], cloud: st
     assert network.resources() == []
 
 
+@pytest.mark.long
 def test_what_was_deleted_behind_its_back_is_made_again(stack: Callable[..., Stack], cloud: str) -> None:
     network = stack(program())
     network.up()

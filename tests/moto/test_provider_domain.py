@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.moto.cloud import client
 from tests.moto.engine import Stack
 
@@ -25,6 +27,7 @@ words = aws.route53.Record("words", zone_id=zone, name="words", type="TXT", ttl=
 """
 
 
+@pytest.mark.long
 def test_a_domain_lives_from_up_to_destroy(stack: Callable[..., Stack], cloud: str) -> None:
     route53 = client("route53", cloud)
     zone = route53.create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"].split("/")[-1]

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.moto.cloud import client
 from tests.moto.engine import Stack
 
@@ -59,6 +61,7 @@ def program(
     return FLEET.format(source=source, machine=machine, desired=desired, idle=idle, target=target)
 
 
+@pytest.mark.long
 def test_a_fleet_lives_from_up_to_destroy(stack: Callable[..., Stack], cloud: str) -> None:
     fleet = stack(program(), **{"aws:region": "us-east-1"})
     fleet.up()

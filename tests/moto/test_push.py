@@ -107,6 +107,7 @@ def watched(name: str, tags: dict[str, str]) -> Iterator[MlflowClient]:
         thread.join()
 
 
+@pytest.mark.long
 def test_a_pushed_pipeline_is_trained_taken_by_the_fleet_and_only_then_on_the_branch(live: Place, name: str) -> None:
     with watched(name, {"slipway.deployment": "aaaaaaaaaaaa", "slipway.status": "deployed"}) as client:
         done = live.push()
