@@ -50,7 +50,6 @@ SHORT = {
     "test_stack_closed",
     "test_stack_cli",
     "test_stack_rollout",
-    "test_stack_scaling",
     "test_stack_nodes",
     "test_stack_end",
 }

@@ -47,6 +47,12 @@ def reboot(stack: Live, node: Node) -> None:
     until(lambda: boot_id(stack, node) not in (None, before), "another boot")
 
 
+def resize(stack: Live, nodes: int) -> None:
+    name = stack.group("serving")["AutoScalingGroupName"]
+    boto3.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=nodes)
+    until(lambda: len(stack.whole("serving")) == nodes, f"the fleet is of {nodes}", 240)
+
+
 def answers(stack: Live, node: Node) -> bool:
     curl = ("curl", "-sf", "-m", "2", "http://127.0.0.1:8080/readyz")
     return boot_id(stack, node) is not None and stack.shell(node, *curl, check=False).ok
@@ -78,6 +84,17 @@ def test_a_reboot_without_it_fails_only_while_the_balancer_does_not_know(stack: 
     end = time.monotonic() + SETTLED_SECONDS
     stack.until_whole("serving")
     assert outside(load.failures, begin, end) == [], load
+
+
+def test_a_node_that_is_taken_away_is_drained_first_and_costs_no_request(
+    stack: Live, load: Load, first: Deployed
+) -> None:
+    """By hand: what a policy does is in test_stack_scaling.py."""
+    resize(stack, 1)
+    assert load.failures == [], load
+    resize(stack, 2)
+    assert stack.serving() == [first.id, first.id], "the new node serves the current deployment"
+    assert load.failures == [], load
 
 
 def test_a_killed_node_is_replaced_and_only_what_was_sent_to_it_fails(

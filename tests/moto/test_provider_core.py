@@ -69,6 +69,7 @@ def test_what_was_deleted_behind_its_back_is_made_again(stack: Callable[..., Sta
     network.destroy()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("line", "told"),
     [
