@@ -22,7 +22,7 @@ from ops.resolution import Wish
 from ops.store import Store
 
 NEEDED_BYTES = 2 * 2**30
-LEFT = (".uv-*", ".building-*", ".packages-*")
+LEFT = (".uv-*", ".building-*", ".packages-*", ".modules-*")
 """Folders of a build that was killed."""
 KEPT_RELEASES = 1
 """Unpacked ones, beside the one that the new one is made from."""

@@ -70,6 +70,17 @@ def test_out_of_it_grows_the_next_without_what_nobody_wants_any_more(base: Path,
     assert about["packages"] == {"numerals": "1.1"}
 
 
+def test_a_users_modules_stay_in_it_and_are_still_known_as_such(base: Path, tmp_path: Path) -> None:
+    """Or the next ones could not take their place."""
+    about = json.loads((base / sources.ABOUT).read_text())
+    (base / sources.ABOUT).write_text(json.dumps(about | {"modules": ["shop"]}))
+    (base / "src" / "shop").mkdir()
+    (base / "src" / "shop" / "__init__.py").write_text("PRICE = 3\n")
+    tree = unpacked(growing.grown({"iris/1": Wish(["trees"])}, base), tmp_path / "tree")
+    assert (tree / "src" / "shop" / "__init__.py").read_text() == "PRICE = 3\n"
+    assert json.loads((tree / sources.ABOUT).read_text())["modules"] == ["shop"]
+
+
 def test_what_was_fetched_and_what_a_killed_build_left_are_gone_afterwards(base: Path) -> None:
     for left in (".uv-1", ".building-2", ".packages-3", "old", "older"):
         (release.cache_folder() / left).mkdir()
