@@ -5,6 +5,7 @@ under way is not broken off because somebody restarts the watcher.
 """
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -83,11 +84,21 @@ def command(deployment: str, reason: str) -> list[str]:
     return [sys.executable, "-m", "ansible.cli.playbook", str(PLAYBOOK), "--extra-vars", words]
 
 
-def roll(argv: Sequence[str], log: Path, hear: Callable[[str], None]) -> Rolled:
-    """Runs the playbook to its end; `hear` gets each line as it comes."""
+def roll(
+    argv: Sequence[str],
+    log: Path,
+    hear: Callable[[str], None],
+    *,
+    by: str = "",
+    cwd: Path = PLAYBOOK.parent,
+    timeout_seconds: float | None = None,
+) -> Rolled:
+    """Runs the playbook to its end; `hear` gets each line as it comes. `by`: in whose name, if not the watcher's."""
+    env = {**os.environ, **({"SLIPWAY_BY": by} if by else {})}
     with log.open("w") as output:
-        process = subprocess.Popen(argv, cwd=PLAYBOOK.parent, stdout=output, stderr=subprocess.STDOUT, env=os.environ)
-    with log.open() as lines:
+        process = subprocess.Popen(argv, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=env)
+    deadline = time.monotonic() + timeout_seconds if timeout_seconds else math.inf
+    with log.open(errors="replace") as lines:
         rest = ""
         while True:
             ended = process.poll()
@@ -97,6 +108,8 @@ def roll(argv: Sequence[str], log: Path, hear: Callable[[str], None]) -> Rolled:
                 hear(line)
             if ended is not None:
                 break
+            if time.monotonic() > deadline:
+                process.kill()
             time.sleep(POLL_SECONDS)
     return Rolled(ended, "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:]))
 
