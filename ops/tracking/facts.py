@@ -25,7 +25,7 @@ class Facts:
     watcher_key_parameter: str | None
     watcher_secret_arn: str | None
     orders: bool = False
-    """Whether releases come from the pipeline node; absent where none can."""
+    """Whether releases come from the pipeline node; a node from before has no such fact."""
 
 
 def read(path: Path = Path(contract.PATHS.facts)) -> Facts:
