@@ -58,8 +58,11 @@ class Box:
     def taken(self, name: str) -> bool:
         return self.claim(name) == TAKEN
 
-    def claim(self, name: str) -> bytes:
-        return self._get(name, ORDER_FILES.claim, len(WITHDRAWN)) or b""
+    def claim(self, name: str) -> bytes | None:
+        found = self._get(name, ORDER_FILES.claim, len(WITHDRAWN))
+        if found not in (None, TAKEN, WITHDRAWN):
+            raise WrongError("the order is neither taken nor withdrawn")
+        return found
 
     def log(self, name: str) -> str:
         return (self._get(name, ORDER_FILES.log, 2 * LOG_BYTES) or b"").decode(errors="replace")
@@ -95,7 +98,10 @@ class Box:
         return s3.put(self._client, self.at.bucket, key, content, more)
 
     def _get(self, name: str, file: str, most_bytes: int) -> bytes | None:
-        found = s3.get(self._client, self.at.bucket, _key(name, file), most_bytes)
+        try:
+            found = s3.get(self._client, self.at.bucket, _key(name, file), most_bytes)
+        except s3.TooLargeError as error:
+            raise WrongError(error.message) from error
         return None if found is None else found[0]
 
     def _listed(self, prefix: str) -> list[tuple[str, datetime]]:

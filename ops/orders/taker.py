@@ -107,18 +107,18 @@ class Taker:
         self._said = why
         if why:
             return
-        if self.box.take(name):
-            self._carry_out(name)
-        elif self.box.claim(name) == WITHDRAWN:
-            self._end(name, refused("it was withdrawn before anybody began with it"))
+        try:
+            if self.box.take(name):
+                self._carry_out(name)
+            elif self.box.claim(name) == WITHDRAWN:
+                self._end(name, refused("it was withdrawn before anybody began with it"))
+        except WrongError as error:
+            self._end(name, refused(f"the order cannot be read: {error.message}"))
 
     def _carry_out(self, name: str) -> None:
-        try:
-            wanted = self.box.order(name)
-        except WrongError as error:
-            return self._end(name, refused(f"the order cannot be read: {error.message}"))
+        wanted = self.box.order(name)
         if wanted is None:
-            return None
+            return
         say("ordered", order=name, by=wanted.by, reason=wanted.reason)
         steps = Steps(cast(TextIO, Log(self.box, name)))
         try:
@@ -127,7 +127,7 @@ class Taker:
             if not isinstance(error.__cause__, NotTakenError):
                 self._troubled(name, error, steps)
             outcome = refused(error.message)
-        return self._end(name, outcome)
+        self._end(name, outcome)
 
     def _done(self, name: str, wanted: Order, steps: Steps) -> Outcome:
         """Raises `StepError`, by a `NotTakenError` when trying again would not help."""
