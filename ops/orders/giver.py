@@ -56,7 +56,7 @@ class Giver:
         self.say(f"ordered from the tracking node, as {name[:SHORT]}{name[40:]}")
         outcome = self._followed(name)
         if outcome.outcome != LIVE:
-            raise UserError(outcome.why, "nothing was rolled out; put it right and push again")
+            raise UserError(outcome.why, "the fleet serves what it served before: put it right and push again")
         return outcome.why
 
     def _given(self, wanted: Order, packed: bytes) -> str:

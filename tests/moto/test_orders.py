@@ -1,0 +1,184 @@
+"""Orders with S3's own conditions, and pushes by real git to a node's repository, as far as the bucket and back."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from contract import S3
+from ops.orders import order as orders
+from ops.orders import pack
+from ops.orders.box import TAKEN, WITHDRAWN, Box
+from ops.orders.order import WrongError
+from ops.orders.taker import Built, Taker
+from ops.push.repository import NOTHING
+from ops.rollout.history import Record
+from ops.rollout.objects import Objects
+from ops.store import Store
+from ops.watcher.children import Rolled
+from tests.moto.cloud import ENVIRONMENT
+from tests.moto.local_api import LocalApi
+from tests.unit.ops.orders.conftest import DEPLOYMENT, NAME, RELEASE, given, live, tree
+from tests.unit.ops.push.conftest import Place, place
+from tests.unit.test_rollout_settings import OUTPUT
+
+__all__ = ["place", "tree"]
+RELEASED = '[release]\nmodules = ["shop.py"]\n'
+
+
+@pytest.fixture
+def at(api: LocalApi, monkeypatch: pytest.MonkeyPatch) -> Store:
+    for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": api.endpoint, "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    bucket = api.name("orders")
+    api.s3.create_bucket(Bucket=bucket)
+    return Store("us-east-1", bucket, f"/{bucket}/deployment")
+
+
+@pytest.fixture
+def node(place: Place, at: Store) -> Place:
+    """The pipeline node's repository, and a commit that wants a release."""
+    place.on_a_node({**vars(at), "delivery": OUTPUT})
+    place.commit(slipway_dot_toml=RELEASED, shop_dot_py="PRICE = 3\n")
+    return place
+
+
+@dataclass
+class Fleet:
+    """What the tracking node does with an order, without a release or a node. `built` is what comes of it."""
+
+    box: Box
+    built: Built = field(default_factory=lambda: Built(DEPLOYMENT, RELEASE))
+    served: str = "a" * 12
+    found: dict[str, str] = field(default_factory=dict)
+    by: str = ""
+
+    def hindrance(self) -> str:
+        return ""
+
+    def pointer(self) -> str:
+        return self.served
+
+    def rollouts(self) -> Iterable[Record]:
+        return []
+
+    def make(self, name: str, hear: Callable[[str], None]) -> Built:
+        hear("packing the release")
+        order = self.box.order(name)
+        assert order
+        self.found = {"tar": str(len(self.box.tree(name))), "reason": order.reason}
+        return self.built
+
+    def roll(self, deployment: str, reason: str, by: str, hear: Callable[[str], None]) -> Rolled:
+        self.served, self.by = deployment, by
+        return Rolled(0, "")
+
+
+@contextmanager
+def watched(fleet: Fleet) -> Iterator[None]:
+    """A watcher on the tracking node."""
+    over = threading.Event()
+
+    def watch() -> None:
+        now = 0.0
+        taker = Taker(fleet.box, fleet, lambda: now)
+        while not over.wait(0.2):
+            taker.turn()
+            now += 100.0
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_an_order_and_its_outcome_are_written_once(at: Store, tree: Path) -> None:
+    box = Box(at)
+    assert (box.open(), box.order(NAME), box.outcome(NAME), box.claim(NAME), box.log(NAME)) == (
+        [],
+        None,
+        None,
+        None,
+        "",
+    )
+    order = given(box, tree)
+    box.give(NAME, orders.Order(**{**vars(order), "by": "bob"}), b"other")
+    assert box.order(NAME) == order, "the first one stays"
+    assert box.open() == [NAME]
+    assert box.end(NAME, live())
+    assert not box.end(NAME, orders.refused("no"))
+    assert box.outcome(NAME) == live()
+    assert box.open() == []
+
+
+def test_of_a_taker_and_a_withdrawal_the_first_one_has_it(at: Store) -> None:
+    box = Box(at)
+    for _ in range(2):
+        assert box.take(NAME)
+    assert not box.withdraw(NAME)
+    assert box.claim(NAME) == TAKEN
+    other = f"{NAME[:-1]}2"
+    for _ in range(2):
+        assert box.withdraw(other)
+    assert not box.take(other)
+    assert box.claim(other) == WITHDRAWN
+
+
+def test_what_is_too_large_is_not_read(at: Store, api: LocalApi) -> None:
+    api.s3.put_object(Bucket=at.bucket, Key=f"{S3.orders}{NAME}/order.json", Body=b" " * (orders.MOST_BYTES + 1))
+    api.s3.put_object(Bucket=at.bucket, Key=f"{S3.orders}{NAME}/tree.tar", Body=b" " * (pack.TAR_BYTES + 1))
+    for read in (Box(at).order, Box(at).tree):
+        with pytest.raises(WrongError, match="has more than"):
+            read(NAME)
+
+
+def test_a_release_that_is_pushed_to_the_node_is_ordered_shown_and_on_the_branch_when_it_is_live(
+    node: Place, at: Store
+) -> None:
+    fleet = Fleet(Box(at))
+    with watched(fleet):
+        done = node.push()
+    assert done.returncode == 0, done.stderr
+    for line in (
+        "builds a release with shop.py",
+        "ok   release",
+        "ok   deploy",
+        "live: release bbbbbbbbbbbb is served",
+    ):
+        assert line in done.stderr, done.stderr
+    assert node.bare.tip() == node.git("rev-parse", "HEAD").stdout.strip()
+    assert "Another price (Ada)" in fleet.found["reason"]
+    assert fleet.by == "ada@desk"
+    assert node.calls() == [], "nothing is built on the node"
+
+
+def test_what_the_tracking_node_refuses_refuses_the_push_and_the_next_one_is_another_order(
+    node: Place, at: Store
+) -> None:
+    fleet = Fleet(Box(at), Built(refused="module shop would hide the package of that name"))
+    with watched(fleet):
+        done = node.push()
+        assert done.returncode == 1
+        assert "[remote rejected] HEAD -> production (release: module shop would hide" in done.stderr
+        assert node.bare.tip() == NOTHING
+        assert fleet.served == "a" * 12
+        fleet.built = Built(DEPLOYMENT, RELEASE)
+        assert node.push().returncode == 0
+    names = {key.split("/")[1] for key in Objects(at).keys(S3.orders)}
+    assert names == {f"{node.bare.tip()}-{attempt}" for attempt in (1, 2)}
+
+
+def test_a_module_that_no_release_can_hold_is_refused_before_it_is_ordered(node: Place, at: Store) -> None:
+    (node.user / "shop").mkdir()
+    (node.user / "shop" / "passwords.py").symlink_to("/etc/passwd")
+    node.commit(slipway_dot_toml='[release]\nmodules = ["shop"]\n')
+    done = node.push()
+    assert done.returncode == 1
+    assert "shop/passwords.py is a link" in done.stderr
+    assert list(Objects(at).keys(S3.orders)) == []
