@@ -50,11 +50,15 @@ MODULES = wanted(modules=("lib/shop", "tax.py"))
 def test_what_the_tracking_node_does_is_shown_as_it_comes_and_its_outcome_is_the_pushs(
     other: Other, box: Memory, tree: Path
 ) -> None:
+    def end() -> None:
+        box.write_log(NAME, "...  release\n     release: packing\nok   release\n")
+        box.end(NAME, live())
+
     other.does = [
         lambda: box.take(NAME),
         lambda: box.write_log(NAME, "...  release\n     release: pa"),
         lambda: box.write_log(NAME, "...  release\n     release: packing\n"),
-        lambda: (box.write_log(NAME, "...  release\n     release: packing\nok   release\n"), box.end(NAME, live())),
+        end,
     ]
     assert other.giver().carried_out(MODULES, tree) == "release bbbbbbbbbbbb is served"
     assert other.said == [

@@ -48,7 +48,8 @@ class World:
     def make(self, name: str, hear: Callable[[str], None]) -> Built:
         self.made.append(name)
         hear("packing the release")
-        return self._next(self.makings, BUILT)
+        built: Built = self._next(self.makings, BUILT)
+        return built
 
     def roll(self, deployment: str, reason: str, by: str, hear: Callable[[str], None]) -> Rolled:
         self.rolled.append((deployment, reason, by))
@@ -122,7 +123,12 @@ def test_without_an_order_nothing_happens_and_the_bucket_is_not_asked_all_the_ti
     taker: Taker, world: World, monkeypatch: pytest.MonkeyPatch, box: Memory
 ) -> None:
     looks: list[str] = []
-    monkeypatch.setattr(box, "_listed", lambda prefix: looks.append(prefix) or [])
+
+    def listed(prefix: str) -> list[Any]:
+        looks.append(prefix)
+        return []
+
+    monkeypatch.setattr(box, "_listed", listed)
     for _ in range(10):
         taker.turn()
         world.now += LOOK_SECONDS / 5
