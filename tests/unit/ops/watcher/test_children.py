@@ -57,7 +57,14 @@ def test_headings_and_failures_are_events_and_the_rest_is_left_out(capsys: pytes
 
 def test_what_a_tracking_node_runs_needs_no_local_cloud() -> None:
     """The control release holds none."""
-    modules = ("ops.cli", "ops.watcher.command", "ops.watcher.maker", "ops.inventory", "ops.tracking.__main__")
+    modules = (
+        "ops.cli",
+        "ops.watcher.command",
+        "ops.watcher.maker",
+        "ops.orders.maker",
+        "ops.inventory",
+        "ops.tracking.__main__",
+    )
     script = f"import sys; sys.modules['localcloud'] = None\nimport {', '.join(modules)}\n" + (
         "assert 'mlflow' not in sys.modules, 'it is large'"
     )
