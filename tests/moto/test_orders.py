@@ -21,7 +21,9 @@ from ops.orders.taker import Built, Taker
 from ops.promotion import Plan
 from ops.push.repository import NOTHING
 from ops.release import Release
+from ops.rollout import hindrance
 from ops.rollout.history import Record
+from ops.rollout.lock import Lock, Owner
 from ops.rollout.objects import Objects
 from ops.store import Store
 from ops.watcher.children import Rolled
@@ -153,6 +155,17 @@ def test_of_a_taker_and_a_withdrawal_the_first_one_has_it(at: Store) -> None:
         assert box.withdraw(other)
     assert not box.take(other)
     assert box.claim(other) == WITHDRAWN
+
+
+def test_what_hinders_a_rollout_is_told_to_whoever_waits_for_one(at: Store) -> None:
+    assert (hindrance.paused(at), hindrance.rolling(at)) == ("", "")
+    Objects(at).put(S3.paused, {"by": "bob", "since": "noon", "reason": "the campaign"})
+    assert hindrance.paused(at) == "following is paused by bob since noon reason the campaign"
+    about = {"deployment": DEPLOYMENT, "previous": "", "kind": "deploy", "by": "bob", "reason": "", "since": "noon"}
+    Lock(at).take(Owner(rollout="r", **about))
+    assert hindrance.rolling(at) == "a rollout is under way"
+    Lock(at).release("r")
+    assert hindrance.rolling(at) == ""
 
 
 def test_what_is_too_large_is_not_read(at: Store, api: LocalApi) -> None:

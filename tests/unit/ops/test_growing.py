@@ -9,14 +9,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from ops import canonical, growing, node_python, release, sources, uv
+from ops import canonical, growing, modules, node_python, release, sources, uv
 from ops.errors import NotNowError, UserError
 from ops.growing import NEEDED_BYTES
 from ops.release import Release
 from ops.resolution import Wish
+from ops.store import Store
 from tests.unit.ops.test_resolution import wheel
 
 BASE = "b" * 64
+AT = Store("us-east-1", "bucket", "/parameter")
 
 
 @pytest.fixture
@@ -79,6 +81,20 @@ def test_a_users_modules_stay_in_it_and_are_still_known_as_such(base: Path, tmp_
     tree = unpacked(growing.grown({"iris/1": Wish(["trees"])}, base), tmp_path / "tree")
     assert (tree / "src" / "shop" / "__init__.py").read_text() == "PRICE = 3\n"
     assert json.loads((tree / sources.ABOUT).read_text())["modules"] == ["shop"]
+
+
+def test_modules_packages_and_modules_again_leave_what_was_named_last(base: Path, tmp_path: Path) -> None:
+    """As pushes do it, one after the other: each release is made out of the one before."""
+    (base / "lib").mkdir()
+    for name in ("shop", "tax"):
+        (tmp_path / f"{name}.py").write_text(f"# {name}\n")
+    first = modules.add(AT, base.name, [tmp_path / "shop.py"])
+    grown = growing.grown({"--require": Wish(["trees"])}, release.cache_folder() / first.digest)
+    last = unpacked(modules.add(AT, grown.digest, [tmp_path / "tax.py"]), tmp_path / "tree")
+    assert {path.name for path in (last / "src").rglob("*.py")} == {"served.py", "tax.py"}
+    about = json.loads((last / sources.ABOUT).read_text())
+    assert (about["modules"], about["packages"]) == (["tax.py"], {"numerals": "1.0", "trees": "2.0"})
+    assert "trees==2.0" in sources.pins(last)
 
 
 def test_what_was_fetched_and_what_a_killed_build_left_are_gone_afterwards(base: Path) -> None:
