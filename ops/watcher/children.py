@@ -1,4 +1,4 @@
-"""The two processes that the watcher starts: one that makes a deployment, and the playbook that rolls it.
+"""The processes that the watcher starts: one that makes a deployment, and the playbook that rolls it.
 
 The playbook writes to a file, not to a pipe, and is left alone when the watcher dies (KillMode=process): a rollout
 under way is not broken off because somebody restarts the watcher.
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops import extra_vars
 from ops.errors import UserError
 from ops.run import run
 from ops.watcher.events import say
@@ -80,7 +81,7 @@ def _maker(models: Sequence[str]) -> dict[str, object]:
 
 def command(deployment: str, reason: str) -> list[str]:
     """Not `ansible-playbook`: a release holds packages, and no scripts of theirs."""
-    words = json.dumps({"deployment": deployment, "reason": reason})
+    words = extra_vars.words({"deployment": deployment, "reason": reason})
     return [sys.executable, "-m", "ansible.cli.playbook", str(PLAYBOOK), "--extra-vars", words]
 
 
@@ -93,7 +94,10 @@ def roll(
     cwd: Path = PLAYBOOK.parent,
     timeout_seconds: float | None = None,
 ) -> Rolled:
-    """Runs the playbook to its end; `hear` gets each line as it comes. `by`: in whose name, if not the watcher's."""
+    """Runs the playbook, or what else is to be heard, to its end; `hear` gets each line as it comes.
+
+    `by`: in whose name, if not the watcher's. Who is not done after `timeout_seconds` is killed.
+    """
     env = {**os.environ, **({"SLIPWAY_BY": by} if by else {})}
     with log.open("w") as output:
         process = subprocess.Popen(argv, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=env)
