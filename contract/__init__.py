@@ -130,8 +130,18 @@ class S3Keys:
     predictions: str
     jobs: str
     pushed: str
+    orders: str
     nodes: str
     logs: str
+
+
+@dataclass(frozen=True)
+class OrderFiles:
+    order: str
+    tree: str
+    claim: str
+    log: str
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -206,6 +216,7 @@ ACTIVATE_EXIT = _section(ActivateExit, "activate_exit")
 JOBS_EXIT = _section(JobsExit, "jobs_exit")
 TRIAL = _section(Trial, "trial")
 S3 = _section(S3Keys, "s3")
+ORDER_FILES = _section(OrderFiles, "order_files")
 PARAMETERS = _section(Parameters, "parameters")
 SECRETS = _section(Secrets, "secrets")
 TAGS = _section(Tags, "tags")

@@ -38,7 +38,7 @@ network = Network(s.prefix, NetworkArgs(settings=s), opts)
 firewall = Firewall(s.prefix, FirewallArgs(settings=s, network=network), opts)
 endpoints = Endpoints(s.prefix, EndpointsArgs(settings=s, network=network, firewall=firewall), opts)
 access = Access(s.prefix, AccessArgs(public_key=s.operator_public_key, network=network, firewall=firewall), opts)
-storage = Storage(s.prefix, StorageArgs(settings=s.storage, jobs_days=s.jobs.bucket_days), opts)
+storage = Storage(s.prefix, StorageArgs(settings=s.storage, jobs_days=s.jobs.bucket_days, orders=s.takes_orders), opts)
 releases = Releases(s.prefix, ReleasesArgs(storage=storage, bootstrap=s.bootstrap, optional=s.optional_kinds), opts)
 database = Database(s.prefix, DatabaseArgs(settings=s.database, network=network, firewall=firewall), opts)
 parameters = Parameters(s.prefix, ParametersArgs(settings=s), opts)
@@ -95,6 +95,7 @@ tracking = Tracking(
         delivery=s.delivery,
         url=url,
         asked_from=s.network.cidr if s.pipeline.enabled else None,
+        orders=s.takes_orders,
         parameters=parameters,
         database=database,
         releases=releases,
@@ -146,6 +147,7 @@ if pipeline:
             site=site,
             settings=s.pipeline.node,
             mlflow=s.mlflow,
+            orders=s.takes_orders,
             balancer=balancer,
             pipeline=pipeline,
             parameters=parameters,

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from contract import METRICS, S3, TAGS
+from contract import METRICS, ORDER_FILES, S3, TAGS
 
 Statement = dict[str, Any]
 
@@ -17,6 +17,8 @@ SERVING_PREFIXES = (S3.nodes, S3.releases, S3.deployments, S3.models)
 TRACKING_PREFIXES = (S3.nodes, S3.releases)
 BROKER_PREFIXES = (S3.nodes, S3.releases)
 PIPELINE_PREFIXES = (S3.nodes, S3.releases, S3.rollouts, S3.pushed)
+ORDERED = (ORDER_FILES.order, ORDER_FILES.tree, ORDER_FILES.claim)
+CARRIED_OUT = (ORDER_FILES.claim, ORDER_FILES.log, ORDER_FILES.outcome)
 WATCHER_PREFIXES = (S3.deployments, S3.models, S3.rollouts)
 
 
@@ -119,10 +121,12 @@ def pipeline(
     master_arn: str,
     admin_arn: str,
     webhook_arn: str | None,
+    orders: bool = False,
 ) -> str:
     """Reads its own files, its releases and what became of rollouts, finds MLflow and logs in there, and owns its
     secret, its address and the copy of what is pushed to it. It changes nothing that is served: the alias that a
-    training moves is the watcher's to follow. Where there is a chat to tell, it reads the chat's address.
+    training moves is the watcher's to follow, and so are the `orders` that it gives, where there is a watcher. Where
+    there is a chat to tell, it reads the chat's address.
     """
     chat = [webhook_arn] if webhook_arn else []
     return document(
@@ -134,8 +138,18 @@ def pipeline(
             allow(["secretsmanager:PutSecretValue"], [secret_arn]),
             allow(["ssm:GetParameter"], [tracking_arn]),
             allow(["ssm:PutParameter"], [address_arn]),
+            *(takes_part_in_orders(bucket_arn, ORDERED) if orders else []),
         ]
     )
+
+
+def takes_part_in_orders(bucket_arn: str, files: Sequence[str]) -> list[Statement]:
+    """Reads orders, and writes just these files of them: neither node speaks for the other."""
+    return [
+        allow(["s3:GetObject"], _below(bucket_arn, [S3.orders])),
+        allow(["s3:PutObject"], [f"{bucket_arn}/{S3.orders}*/{file}" for file in files]),
+        _list(bucket_arn, [S3.orders]),
+    ]
 
 
 def logs(bucket_arn: str, role: str) -> str:
@@ -152,15 +166,16 @@ def watcher(
     *,
     webhook_arn: str | None = None,
     builds: bool = False,
+    orders: bool = False,
 ) -> list[Statement]:
     """Makes deployments and rolls them: their objects, the pointer, its own SSH key, and where the nodes are. Where it
-    `builds` releases, it adds them; where there is a chat to tell, it reads the chat's address.
+    `builds` releases or carries out `orders`, it adds them; where there is a chat to tell, it reads the chat's address.
 
     EC2 knows no resource for descriptions. A console, which shows a node's host keys, is of this stack's nodes only.
     """
     keys, secrets = [arn for arn in (key_arn,) if arn], [arn for arn in (secret_arn,) if arn]
     chat = [allow(["secretsmanager:GetSecretValue"], [webhook_arn])] if webhook_arn else []
-    built = [allow(["s3:PutObject"], _below(bucket_arn, [S3.releases]))] if builds else []
+    built = [allow(["s3:PutObject"], _below(bucket_arn, [S3.releases]))] if builds or orders else []
     own = {"StringEquals": {f"aws:ResourceTag/{TAGS.stack}": stack}}
     return [
         allow(["s3:GetObject", "s3:PutObject"], _below(bucket_arn, WATCHER_PREFIXES)),
@@ -172,6 +187,7 @@ def watcher(
         _metrics(),
         allow(["ec2:GetConsoleOutput"], ["arn:aws:ec2:*:*:instance/*"], Condition=own),
         *built,
+        *(takes_part_in_orders(bucket_arn, CARRIED_OUT) if orders else []),
         *chat,
     ]
 

@@ -88,6 +88,11 @@ class Settings:
         return [kind for kinds in self.optional_releases.values() for kind in kinds]
 
     @property
+    def takes_orders(self) -> bool:
+        """Whether the tracking node carries out releases that are pushed to the pipeline node."""
+        return self.pipeline.enabled and self.delivery.follow_alias
+
+    @property
     def subnets(self) -> dict[str, dict[Tier, IPv4Network]]:
         return plan(self.network.cidr, self.network.zones, self.network.subnets)
 

@@ -31,6 +31,7 @@ TRACKING_FACTS = SHARED_FACTS | {
     "database_secret_arn",
     "mlflow_admin_secret_arn",
     "mlflow_allowed_hosts",
+    "orders",
 }
 BROKER_FACTS = SHARED_FACTS | {"jobs", "database_host", "database_port", "database_name", "database_secret_arn"}
 PIPELINE_FACTS = SHARED_FACTS | {

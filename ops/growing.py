@@ -22,7 +22,7 @@ from ops.resolution import Wish
 from ops.store import Store
 
 NEEDED_BYTES = 2 * 2**30
-LEFT = (".uv-*", ".building-*", ".packages-*")
+LEFT = (".uv-*", ".building-*", ".packages-*", ".modules-*")
 """Folders of a build that was killed."""
 KEPT_RELEASES = 1
 """Unpacked ones, beside the one that the new one is made from."""
@@ -41,7 +41,7 @@ def build(at: Store, wanted: Mapping[str, Wish], digest: str, progress: Progress
 def grown(wanted: Mapping[str, Wish], base: Path, progress: Progress = lambda _: None) -> Release:
     """The unpacked release `base` with what these models want. When it cannot be made, nothing of it stays."""
     kept = release.cache_folder()
-    with exclusive(kept / "growing.lock", "the build of a release", waiting=progress), _full_disk_told(kept):
+    with exclusive(kept / "growing.lock", "the build of a release", waiting=progress), full_disk_told(kept):
         for left in (folder for pattern in LEFT for folder in kept.glob(pattern)):
             shutil.rmtree(left)
         release.prune(KEPT_RELEASES, spared=base.name)
@@ -58,7 +58,8 @@ def _room(folder: Path) -> None:
 
 
 @contextmanager
-def _full_disk_told(folder: Path) -> Iterator[None]:
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """Raises `NotNowError` for it."""
     try:
         yield
     except OSError as error:

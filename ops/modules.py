@@ -13,24 +13,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ops import bytecode, canonical, node_python, release
+from ops import bytecode, canonical, node_python, release, sources
 from ops.errors import UserError
 from ops.lock import exclusive
 from ops.node_python import Progress
 from ops.release import Release
 from ops.store import Store
 
-ABOUT = "release.json"
-LISTED = "modules"
+MADE_ANEW = ("lib", "src", sources.ABOUT)
+"""Of a release. The rest stays as it is: a later build needs what this one was made from."""
 
 
 def add(at: Store, base: str, modules: Sequence[Path], progress: Progress = lambda _: None) -> Release:
     """The release `base` with these modules and no others, built unless the cache has it. Raises `UserError`."""
     code = release.unpacked(at, base, progress)
-    about = json.loads((code / ABOUT).read_text())
-    if not modules and not about.get(LISTED):
+    about = json.loads((code / sources.ABOUT).read_text())
+    if not modules and not about.get(sources.LISTED):
         return Release(base, str(release.cache_folder() / f"{base}.tar.zst"))
-    refuse(code, about.get(LISTED, []), modules)
+    refuse(code, about.get(sources.LISTED, []), modules)
     kept = release.cache_folder()
     record = kept / f"modules-{_identity(base, modules)}.json"
     with exclusive(kept / "modules.lock", "the build of a release with modules", waiting=progress):
@@ -39,11 +39,8 @@ def add(at: Store, base: str, modules: Sequence[Path], progress: Progress = lamb
 
 def refuse(code: Path, before: Sequence[str], modules: Sequence[Path]) -> None:
     """Raises `UserError` for a module that is not there, or would hide another of the same name."""
-    taken = {
-        path.name.partition(".")[0]: path.parent.name for path in (*(code / "lib").iterdir(), *(code / "src").iterdir())
-    }
-    for name in before:
-        taken.pop(name.removesuffix(".py"), None)
+    own = [path for path in (code / "src").iterdir() if path.name not in before]
+    taken = {path.name.partition(".")[0]: path.parent.name for path in (*(code / "lib").iterdir(), *own)}
     for module in modules:
         name = module.name.removesuffix(".py")
         if not module.exists() or (module.is_file() and module.suffix != ".py"):
@@ -60,17 +57,20 @@ def _built(code: Path, about: dict[str, object], modules: Sequence[Path], record
     kept = record.parent
     with tempfile.TemporaryDirectory(dir=kept, prefix=".modules-") as folder:
         tree = Path(folder) / "tree"
-        listed = about.get(LISTED)
+        listed = about.get(sources.LISTED)
         old = set(listed) if isinstance(listed, list) else set()
         shutil.copytree(code / "src", tree / "src", ignore=_ours(code / "src", old))
+        for kept_as_is in (path for path in code.iterdir() if path.name not in MADE_ANEW):
+            shutil.copy(kept_as_is, tree)
         for module in modules:
-            for file in _files(module):
+            for file in files(module):
                 place = tree / "src" / file.relative_to(module.parent)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, place)
         names = sorted(module.name for module in modules)
-        content = {key: value for key, value in about.items() if key != LISTED} | ({LISTED: names} if names else {})
-        (tree / ABOUT).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+        content = {key: value for key, value in about.items() if key != sources.LISTED}
+        content |= {sources.LISTED: names} if names else {}
+        (tree / sources.ABOUT).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
         progress("compiling the modules with the node's Python")
         node_python.compile_tree(tree, progress)
         shutil.copytree(code / "lib", tree / "lib", copy_function=os.link)
@@ -98,8 +98,11 @@ def _ours(source: Path, old: set[str]):  # type: ignore[no-untyped-def]
     return ignored
 
 
-def _files(module: Path) -> Iterator[Path]:
-    """Raises `UserError` for a link, which no release can hold."""
+def files(module: Path) -> Iterator[Path]:
+    """What of a module goes into a release: nothing hidden, and no byte code.
+
+    Raises `UserError` for a link, which no release can hold.
+    """
     for path in [module] if module.is_file() else sorted(module.rglob("*")):
         hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(module.parent).parts)
         if path.is_symlink() and not hidden:
@@ -114,7 +117,7 @@ def _identity(base: str, modules: Sequence[Path]) -> str:
     parts = {
         str(file.relative_to(module.parent)): canonical.sha256(file.read_bytes())
         for module in modules
-        for file in _files(module)
+        for file in files(module)
     }
     names = sorted(module.name for module in modules)
     return canonical.sha256(canonical.json_bytes([base, names, parts, node_python.identity(), *recipe]))[:16]

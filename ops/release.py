@@ -96,7 +96,7 @@ def inputs_digest(kind: Kind, requirements: str | None = None, base: Path | None
     lock = [] if base else [project / "uv.lock", project / "pyproject.toml"]
     parts = {str(path.relative_to(CHECKOUT)): canonical.sha256(path.read_bytes()) for path in (*lock, *recipe)}
     parts |= {name: canonical.sha256(path.read_bytes()) for name, path in sources.files(kind, base).items()}
-    inputs = [kind, node_python.identity(), parts, *([requirements] if requirements else [])]
+    inputs = [kind, node_python.identity(), parts, *([requirements] if requirements else []), sources.listed(base)]
     return canonical.sha256(canonical.json_bytes(inputs))[:16]
 
 
@@ -108,7 +108,7 @@ def assemble(kind: Kind, tree: Path, locked: Locked, base: Path | None, progress
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, place)
     about: dict[str, Any] = {"kind": kind, "python": PYTHON_VERSION, "platform": PLATFORM}
-    about |= {"packages": locked.versions, "requires": sources.requires(kind, base)}
+    about |= {"packages": locked.versions, "requires": sources.requires(kind, base), **sources.listed(base)}
     (tree / sources.ABOUT).write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
     (tree / sources.PINS).write_text(locked.requirements)
     node_python.compile_tree(tree, progress)

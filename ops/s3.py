@@ -19,6 +19,10 @@ LOST = ALREADY | {"ConditionalRequestConflict", "409", "NoSuchKey", "404"}
 Answer = dict[str, Any]
 
 
+class TooLargeError(UserError):
+    """An object is larger than what belongs there can be."""
+
+
 @contextmanager
 def asked(what: str) -> Iterator[None]:
     """Turns a refusal into `UserError`; `what` is what was asked for."""
@@ -41,12 +45,18 @@ def head(client: Any, bucket: str, key: str) -> Answer | None:
     return _unless_absent(client.head_object, bucket, key)
 
 
-def get(client: Any, bucket: str, key: str) -> tuple[bytes, Answer] | None:
-    """The content of a small object, and the whole answer; None when there is no such object."""
+def get(client: Any, bucket: str, key: str, most_bytes: int | None = None) -> tuple[bytes, Answer] | None:
+    """The content of a small object, and the whole answer; None when there is no such object.
+
+    `most_bytes`: how large one may be that somebody else wrote; raises `TooLargeError`.
+    """
     answer = _unless_absent(client.get_object, bucket, key)
     if answer is None:
         return None
     with asked(url(bucket, key)):
+        if most_bytes is not None and answer["ContentLength"] > most_bytes:
+            answer["Body"].close()
+            raise TooLargeError(f"{url(bucket, key)} has more than {most_bytes} bytes", "it is not what belongs there")
         return answer["Body"].read(), answer
 
 

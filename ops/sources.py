@@ -22,6 +22,8 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = {
 }
 ABOUT, PINS = "release.json", "requirements.txt"
 """In each release: what it is, and the pins with hashes that its packages were installed from."""
+LISTED = "modules"
+"""In what a release says of itself: the modules of a user's own that are among its code; absent when there are none."""
 
 
 def files(kind: Kind, base: Path | None = None) -> dict[str, Path]:
@@ -45,6 +47,12 @@ def requires(kind: Kind, base: Path | None = None) -> list[str]:
         return list(tomllib.loads((AIRFLOW / "pyproject.toml").read_text())["project"]["dependencies"])
     group = tomllib.loads(file.read_text())["dependency-groups"][kind]
     return [each for each in group if isinstance(each, str)]
+
+
+def listed(base: Path | None) -> dict[str, list[str]]:
+    """What an unpacked release says of a user's own modules among its code. A checkout has none."""
+    found = json.loads((base / ABOUT).read_text()).get(LISTED) if base else None
+    return {LISTED: list(found)} if found else {}
 
 
 def pins(base: Path) -> str:

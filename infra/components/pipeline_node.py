@@ -1,7 +1,8 @@
 """The pipeline node: Airflow, and what its tasks run. A group of one that heals itself: its state is in the database.
 
-A training moves an alias in MLflow and no more: the watcher rolls out, so this node may change nothing that is served.
-No balancer asks after it: its group goes by EC2's own checks, and `pulumi up` by the address that it announces.
+A training moves an alias in MLflow, and a release that is pushed here becomes an order. The watcher rolls out, so this
+node may change nothing that is served. No balancer asks after it: its group goes by EC2's own checks, and `pulumi up`
+by the address that it announces.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class PipelineNodeArgs:
     site: Site
     settings: NodeSettings
     mlflow: MlflowSettings
+    orders: bool
     balancer: Balancer
     pipeline: Pipeline
     parameters: Parameters
@@ -66,7 +68,7 @@ class PipelineNode(pulumi.ComponentResource):
                 settings=args.settings,
                 size=ONE,
                 facts=facts,
-                policy=arns.apply(lambda known: policies.pipeline(**known)),
+                policy=arns.apply(lambda known: policies.pipeline(**known, orders=args.orders)),
                 security_group_id=args.firewall.groups["pipeline"],
                 target_group_arn=None,
                 hooks=args.hooks,

@@ -10,14 +10,18 @@ from infra import policies
 from infra.sections import StorageSettings
 
 ABORT_DAYS = 7
+ORDER_DAYS = 7
+"""For whoever asks what became of one: nobody goes on with an order after hours."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
-    """`jobs_days` is how long inputs and results of jobs are kept; None where there are none."""
+    """`jobs_days` is how long inputs and results of jobs are kept; None where there are none. `orders`: whether one
+    node gives orders to another through the bucket."""
 
     settings: StorageSettings
     jobs_days: int | None
+    orders: bool
 
 
 class Storage(pulumi.ComponentResource):
@@ -70,7 +74,7 @@ class Storage(pulumi.ComponentResource):
         self, name: str, bucket: aws.s3.Bucket, versioning: aws.s3.BucketVersioning, args: StorageArgs
     ) -> None:
         """Clears what nobody can name any more, and logs of nodes and predictions that are old. No other current object
-        ever expires, but what jobs leave: a rollback may need it, and `slipway prune` knows which one."""
+        ever expires, but what jobs and orders leave: a rollback may need it, and `slipway prune` knows which one."""
         settings = args.settings
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-artifacts",
@@ -87,6 +91,7 @@ class Storage(pulumi.ComponentResource):
                 _expiring("logs", S3.logs, settings.log_days),
                 _expiring("predictions", S3.predictions, settings.prediction_days),
                 *([_expiring("jobs", S3.jobs, args.jobs_days)] if args.jobs_days else []),
+                *([_expiring("orders", S3.orders, ORDER_DAYS)] if args.orders else []),
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )

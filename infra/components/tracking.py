@@ -24,7 +24,8 @@ ONE = Size(minimum=1, desired=1, maximum=2)
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingArgs:
-    """`asked_from`: whose addresses nodes ask MLflow by; None, and no other node does."""
+    """`asked_from`: whose addresses nodes ask MLflow by; None, and no other node does. `orders`: whether it carries out
+    what is pushed to the pipeline node."""
 
     site: Site
     settings: TrackingSettings
@@ -35,6 +36,7 @@ class TrackingArgs:
     delivery: DeliverySettings
     url: pulumi.Input[str]
     asked_from: IPv4Network | None
+    orders: bool
     firewall: Firewall
     balancer: Balancer
     hooks: pulumi.ResourceHookBinding
@@ -54,6 +56,7 @@ class Tracking(pulumi.ComponentResource):
             "control_release": args.settings.control_release or args.releases.control_digest,
             "delivery": parameters.delivery,
             "url": args.url,
+            "orders": args.orders,
             **database.facts,
             "mlflow_admin_secret_arn": parameters.admin_secret_arn,
             "mlflow_allowed_hosts": args.balancer.dns_name.apply(lambda dns: _hosts(args, dns)),
@@ -100,4 +103,5 @@ def _delivers(args: TrackingArgs, arns: Sequence[Any]) -> list[policies.Statemen
     if not args.delivery.follow_alias:
         return []
     *own, webhook = arns
-    return policies.watcher(args.site.stack, *own, webhook_arn=webhook, builds=args.delivery.build_releases)
+    builds = args.delivery.build_releases
+    return policies.watcher(args.site.stack, *own, webhook_arn=webhook, builds=builds, orders=args.orders)

@@ -111,7 +111,8 @@ def _train(table: Mapping[str, Any], problems: list[str]) -> Train:
     return Train(pipeline or "", data)
 
 
-def _release(table: Mapping[str, Any], problems: list[str]) -> Release:
+def release(table: Mapping[str, Any], problems: list[str]) -> Release:
+    """What is wrong with the table is added to `problems`, and then the answer is not to be used."""
     problems += _unknown(table, ("modules", "requirements", "models"), "release.")
     modules, requirements, models = (
         _texts(table, f"release.{name}", problems) for name in ("modules", "requirements", "models")
@@ -136,7 +137,7 @@ def _release(table: Mapping[str, Any], problems: list[str]) -> Release:
     return Release(modules, requirements, models)
 
 
-TABLES: Mapping[str, Callable[[Mapping[str, Any], list[str]], Asked]] = {"train": _train, "release": _release}
+TABLES: Mapping[str, Callable[[Mapping[str, Any], list[str]], Asked]] = {"train": _train, "release": release}
 
 
 def _unknown(table: Mapping[str, Any], known: tuple[str, ...], prefix: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from ops.errors import UserError
 from ops.node_python import on_a_node
+from ops.orders import giver
 from ops.push import protocol, pushes
 from ops.push.asked import Release, UnusableError
 from ops.push.protocol import Command
@@ -25,10 +26,6 @@ from ops.push.repository import FORCED, NOTHING, OURS_TO_MOVE, SHORT, Repository
 from ops.rollout.begin import operator
 
 POLL_SECONDS = 0.2
-NO_KEY = (
-    "this node trains, and has no key for the fleet: a release is pushed to a repository that `slipway push init` "
-    "made on an operator's machine"
-)
 DRAIN_SECONDS = 5.0
 
 
@@ -50,7 +47,8 @@ def refusals(repository: Repository, commands: Iterable[Command]) -> list[str]:
             except UnusableError as error:
                 found += error.problems
             else:
-                found += [NO_KEY] if isinstance(asked, Release) and on_a_node() else []
+                why = giver.refusal() if isinstance(asked, Release) and on_a_node() else ""
+                found += [why] if why else []
     return found
 
 

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops import store
 from ops.errors import UserError
+from ops.node_python import on_a_node
+from ops.orders.box import Box
+from ops.orders.giver import Giver
+from ops.orders.order import Order, line
 from ops.push import pushes
 from ops.push.asked import Asked, Release, Train
 from ops.push.pushes import REFUSED, Push
@@ -34,7 +39,9 @@ class Work:
 
     def do(self, asked: Asked) -> str:
         """What is live then. Raises `UserError` when the fleet did not take it."""
-        return self._train(asked) if isinstance(asked, Train) else self._release(asked)
+        if isinstance(asked, Train):
+            return self._train(asked)
+        return self._ordered(asked) if on_a_node() else self._release(asked)
 
     def _train(self, asked: Train) -> str:
         found = json.loads(self._slipway(*training(asked, self._run(), self.tree), env=self._pipelines(asked)))
@@ -60,6 +67,16 @@ class Work:
             return f"release {digest[:12]} is served already, in deployment {served['id']}"
         self._slipway("promote", *asked.models, "--release", digest, "--reason", self._reason)
         return f"release {digest[:12]} is served"
+
+    def _ordered(self, asked: Release) -> str:
+        """By the tracking node, which has the fleet's key."""
+        wanted = Order(
+            commit=self.push.new,
+            subject=line(self.repository.subject(self.push.new)),
+            by=line(self.push.by),
+            **vars(asked),
+        )
+        return Giver(Box(store.current()), self.say).carried_out(wanted, self.tree)
 
     @property
     def _reason(self) -> str:

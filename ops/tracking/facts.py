@@ -1,7 +1,7 @@
 """The facts that first boot wrote for a tracking node: where its database and its secrets are, none of their values."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 import contract
@@ -24,6 +24,8 @@ class Facts:
     tracking_parameter: str
     watcher_key_parameter: str | None
     watcher_secret_arn: str | None
+    orders: bool = False
+    """Whether releases come from the pipeline node; a node from before has no such fact."""
 
 
 def read(path: Path = Path(contract.PATHS.facts)) -> Facts:
@@ -32,7 +34,7 @@ def read(path: Path = Path(contract.PATHS.facts)) -> Facts:
         data = json.loads(path.read_text())
     except FileNotFoundError:
         raise UserError(f"{path} is missing", "run this on a tracking node, after its first boot") from None
-    missing = [field.name for field in fields(Facts) if field.name not in data]
+    missing = [field.name for field in fields(Facts) if field.default is MISSING and field.name not in data]
     if missing:
         raise UserError(f"{path} lacks {', '.join(missing)}", "it is written from the stack: run `pulumi up`")
-    return Facts(**{field.name: data[field.name] for field in fields(Facts)})
+    return Facts(**{field.name: data[field.name] for field in fields(Facts) if field.name in data})

@@ -1,6 +1,5 @@
 """`slipway rollback`; and how `slipway promote` rolls: the playbooks that a person would run, and what came of them."""
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ops import cache, store, terminal
+from ops import cache, extra_vars, store, terminal
 from ops.delivery import watcher
 from ops.errors import UserError, reported
 from ops.follow import follow
@@ -67,10 +66,10 @@ def roll(at: Store, steps: Steps, playbook: str, extra: Mapping[str, str], as_js
 
 
 def command(playbook: str, extra: Mapping[str, str]) -> list[str]:
-    """Variables go as JSON, so that a reason may be any text."""
+    """Variables go as JSON and as no templates, so that a reason may be any text."""
     program = TOOLS / "ansible-playbook"
     name = str(program) if program.exists() else "ansible-playbook"
-    return [name, f"playbooks/{playbook}", *(["-e", json.dumps(extra)] if extra else [])]
+    return [name, f"playbooks/{playbook}", *(["-e", extra_vars.words(extra)] if extra else [])]
 
 
 def environment() -> dict[str, str]:

@@ -1,10 +1,11 @@
-"""The two processes that the watcher starts: one that makes a deployment, and the playbook that rolls it.
+"""The processes that the watcher starts: one that makes a deployment, and the playbook that rolls it.
 
 The playbook writes to a file, not to a pipe, and is left alone when the watcher dies (KillMode=process): a rollout
 under way is not broken off because somebody restarts the watcher.
 """
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops import extra_vars
 from ops.errors import UserError
 from ops.run import run
 from ops.watcher.events import say
@@ -79,15 +81,28 @@ def _maker(models: Sequence[str]) -> dict[str, object]:
 
 def command(deployment: str, reason: str) -> list[str]:
     """Not `ansible-playbook`: a release holds packages, and no scripts of theirs."""
-    words = json.dumps({"deployment": deployment, "reason": reason})
+    words = extra_vars.words({"deployment": deployment, "reason": reason})
     return [sys.executable, "-m", "ansible.cli.playbook", str(PLAYBOOK), "--extra-vars", words]
 
 
-def roll(argv: Sequence[str], log: Path, hear: Callable[[str], None]) -> Rolled:
-    """Runs the playbook to its end; `hear` gets each line as it comes."""
+def roll(
+    argv: Sequence[str],
+    log: Path,
+    hear: Callable[[str], None],
+    *,
+    by: str = "",
+    cwd: Path = PLAYBOOK.parent,
+    timeout_seconds: float | None = None,
+) -> Rolled:
+    """Runs the playbook, or what else is to be heard, to its end; `hear` gets each line as it comes.
+
+    `by`: in whose name, if not the watcher's. Who is not done after `timeout_seconds` is killed.
+    """
+    env = {**os.environ, **({"SLIPWAY_BY": by} if by else {})}
     with log.open("w") as output:
-        process = subprocess.Popen(argv, cwd=PLAYBOOK.parent, stdout=output, stderr=subprocess.STDOUT, env=os.environ)
-    with log.open() as lines:
+        process = subprocess.Popen(argv, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=env)
+    deadline = time.monotonic() + timeout_seconds if timeout_seconds else math.inf
+    with log.open(errors="replace") as lines:
         rest = ""
         while True:
             ended = process.poll()
@@ -97,6 +112,8 @@ def roll(argv: Sequence[str], log: Path, hear: Callable[[str], None]) -> Rolled:
                 hear(line)
             if ended is not None:
                 break
+            if time.monotonic() > deadline:
+                process.kill()
             time.sleep(POLL_SECONDS)
     return Rolled(ended, "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:]))
 

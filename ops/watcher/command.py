@@ -10,6 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import store
 from ops.errors import UserError, interruptible, reported
+from ops.orders import world as orders
+from ops.orders.box import Box
+from ops.orders.taker import Taker
 from ops.rollout import settings
 from ops.tracking import facts, files, secret
 from ops.watcher import key
@@ -37,9 +40,13 @@ def main(state: Path, run: Path) -> None:
             return
         registry = _prepared(node, state, run)
         say("following", alias=delivery.alias, models=delivery.models or "all")
-        watcher = Watcher(Node(store.current(), registry, delivery, state))
+        at = store.current()
+        watcher = Watcher(Node(at, registry, delivery, state))
+        taker = Taker(Box(at), orders.Node(at, state)) if node.orders else None
         while True:
             watcher.turn()
+            if taker:
+                taker.turn()
             time.sleep(POLL_SECONDS)
 
 

@@ -3,11 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from contract import S3
-from ops.rollout import trial
+from ops.rollout import hindrance, trial
 from ops.rollout.history import History, Record
-from ops.rollout.lock import Lock
-from ops.rollout.objects import Objects
 from ops.rollout.settings import Delivery
 from ops.store import Store
 from ops.watcher import children
@@ -46,17 +43,10 @@ class Node:
         self._book.write(page)
 
     def paused(self) -> str:
-        found = Objects(self._at).read(S3.paused)
-        if found is None:
-            return ""
-        who = " ".join(f"{key} {found.content[key]}" for key in ("by", "since", "reason") if found.content.get(key))
-        return f"following is paused {who}".strip()
+        return hindrance.paused(self._at)
 
     def locked(self) -> str:
-        held = Lock(self._at).read()
-        if held is not None and not held.expired:
-            return "a rollout is under way"
-        return "a candidate is on trial" if trial.read(self._at) else ""
+        return hindrance.rolling(self._at) or ("a candidate is on trial" if trial.read(self._at) else "")
 
     def rollouts(self) -> Iterable[Record]:
         return History(self._at).newest_first()

@@ -28,6 +28,8 @@ from tests.program.test_jobs import (
 from tests.program.test_stack import LONGEST, fits_every_limit
 
 Config = dict[str, Any]
+POLICY = "aws:iam/rolePolicy:RolePolicy"
+LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +49,48 @@ def test_off_nothing_of_it_exists(stack: Recording) -> None:
 
 
 def test_on_the_rest_of_the_stack_is_as_it_was(local_stack: Recording, on: Recording) -> None:
-    """But for one more way to write MLflow's address."""
+    """But for one more way to write MLflow's address, and the orders that the tracking node carries out."""
     before = {(each.type, each.name): inputs(each) for each in local_stack.cloud()}
     after = {(each.type, each.name): inputs(each) for each in on.cloud()}
     assert before.keys() <= after.keys()
-    assert {key for key in before if before[key] != after[key]} == {(TEMPLATE, "slipway-local-tracking")}
+    assert {key for key in before if before[key] != after[key]} == {
+        (TEMPLATE, "slipway-local-tracking"),
+        (POLICY, "slipway-local-tracking"),
+        (LIFECYCLE, "slipway-local-artifacts"),
+    }
     assert facts(on, "tracking")["mlflow_allowed_hosts"][-1] == "10.20.*"
+    assert facts(on, "tracking")["orders"] is True
+
+
+@pytest.mark.parametrize("settings", [{}, {"pipeline.enabled": True, "delivery.followAlias": False}])
+def test_without_a_pipeline_node_or_a_watcher_there_are_no_orders(local: Config, settings: Config) -> None:
+    """Who would give one, or carry it out, has no right to anything that belongs to them."""
+    stack = run(changed(local, settings), "local")
+    assert facts(stack, "tracking")["orders"] is False
+    assert "orders" not in [rule["id"] for rule in stack.one(LIFECYCLE).inputs["rules"]]
+    assert not [each.name for each in stack.of(POLICY) if "/orders/" in each.inputs["policy"]]
+    assert not allowed(stack, "tracking", "s3:PutObject", f"{BUCKET}/releases/x.tar.zst")
+
+
+def test_the_tracking_node_reads_orders_answers_them_and_adds_their_releases(on: Recording) -> None:
+    files = ("order.json", "tree.tar", "claim", "log", "outcome.json")
+    may = {name for name in files if allowed(on, "tracking", "s3:PutObject", f"{BUCKET}/orders/x/{name}")}
+    assert may == {"claim", "log", "outcome.json"}, "what is ordered is the other node's to say"
+    assert all(allowed(on, "tracking", "s3:GetObject", f"{BUCKET}/orders/x/{name}") for name in files)
+    assert allowed(on, "tracking", "s3:PutObject", f"{BUCKET}/releases/x.tar.zst")
+    for key in ("orders/x/order.json", "releases/x.tar.zst"):
+        assert not allowed(on, "tracking", "s3:DeleteObject", f"{BUCKET}/{key}")
+    listings = [s["Condition"]["StringLike"]["s3:prefix"] for s in statements(on, "tracking") if listing(s)]
+    assert ["orders/*"] in listings
+
+
+def test_the_bucket_forgets_orders(on: Recording) -> None:
+    (rule,) = [rule for rule in on.one(LIFECYCLE).inputs["rules"] if rule["id"] == "orders"]
+    assert (rule["filter"]["prefix"], rule["expiration"]["days"]) == ("orders/", 7)
+
+
+def listing(statement: Config) -> bool:
+    return "s3:ListBucket" in statement["Action"]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +166,7 @@ ADDRESS = "arn:aws:Parameter:us-east-1:123456789012:slipway-local-pipeline-addre
 TRACKING = "arn:aws:Parameter:us-east-1:123456789012:slipway-local-tracking-address"
 POINTER = "arn:aws:Parameter:us-east-1:123456789012:slipway-local-deployment"
 PREFIXES = ("nodes", "releases", "rollouts", "deployments", "models", "mlflow", "jobs", "predictions", "pushed")
+ORDER = [f"{BUCKET}/orders/x/{name}" for name in ("order.json", "tree.tar", "claim", "log", "outcome.json")]
 MAY = {
     ("secretsmanager:GetSecretValue", SECRET_ARN),
     ("secretsmanager:PutSecretValue", SECRET_ARN),
@@ -137,6 +176,8 @@ MAY = {
     ("ssm:PutParameter", ADDRESS),
     *(("s3:GetObject", f"{BUCKET}/{prefix}/x") for prefix in ("nodes", "releases", "rollouts", "pushed")),
     ("s3:PutObject", f"{BUCKET}/pushed/x"),
+    *(("s3:GetObject", key) for key in ORDER),
+    *(("s3:PutObject", key) for key in ORDER[:3]),
 }
 ACTIONS = (
     *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "ssm:GetParameter", "ssm:PutParameter"),
@@ -146,11 +187,13 @@ ACTIONS = (
 
 def test_it_may_what_it_needs_and_nothing_that_changes_what_is_served(on: Recording) -> None:
     keys = [f"{BUCKET}/{prefix}/x" for prefix in PREFIXES]
-    things = [SECRET_ARN, ADMIN, MASTER, ADDRESS, TRACKING, POINTER, *keys]
+    things = [SECRET_ARN, ADMIN, MASTER, ADDRESS, TRACKING, POINTER, *keys, *ORDER]
     granted = {(action, thing) for action in ACTIONS for thing in things if allowed(on, "pipeline", action, thing)}
     assert granted == MAY
-    (listing,) = [s for s in statements(on, "pipeline") if "s3:ListBucket" in s["Action"]]
-    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["nodes/*", "releases/*", "rollouts/*", "pushed/*"]}}
+    assert [s["Condition"]["StringLike"]["s3:prefix"] for s in statements(on, "pipeline") if listing(s)] == [
+        ["nodes/*", "releases/*", "rollouts/*", "pushed/*"],
+        ["orders/*"],
+    ]
 
 
 def test_the_longest_stack_name_fits_every_limit_with_pipelines(prod: Config) -> None:

@@ -42,6 +42,7 @@ TRACKING: dict[str, Any] = {
     "database_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1",
     "mlflow_admin_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:mlflow-admin",
     "mlflow_allowed_hosts": ["localhost:5000"],
+    "orders": False,
 }
 JOBS: dict[str, Any] = {
     "release": "0" * 64,

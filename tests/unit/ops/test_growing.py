@@ -9,14 +9,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from ops import canonical, growing, node_python, release, sources, uv
+from ops import canonical, growing, modules, node_python, release, sources, uv
 from ops.errors import NotNowError, UserError
 from ops.growing import NEEDED_BYTES
 from ops.release import Release
 from ops.resolution import Wish
+from ops.store import Store
 from tests.unit.ops.test_resolution import wheel
 
 BASE = "b" * 64
+AT = Store("us-east-1", "bucket", "/parameter")
 
 
 @pytest.fixture
@@ -68,6 +70,31 @@ def test_out_of_it_grows_the_next_without_what_nobody_wants_any_more(base: Path,
     again = growing.grown({"iris/2": Wish(["numerals==1.1"])}, release.cache_folder() / first.digest)
     about = json.loads((unpacked(again, tmp_path / "tree") / sources.ABOUT).read_text())
     assert about["packages"] == {"numerals": "1.1"}
+
+
+def test_a_users_modules_stay_in_it_and_are_still_known_as_such(base: Path, tmp_path: Path) -> None:
+    """Or the next ones could not take their place."""
+    about = json.loads((base / sources.ABOUT).read_text())
+    (base / sources.ABOUT).write_text(json.dumps(about | {"modules": ["shop"]}))
+    (base / "src" / "shop").mkdir()
+    (base / "src" / "shop" / "__init__.py").write_text("PRICE = 3\n")
+    tree = unpacked(growing.grown({"iris/1": Wish(["trees"])}, base), tmp_path / "tree")
+    assert (tree / "src" / "shop" / "__init__.py").read_text() == "PRICE = 3\n"
+    assert json.loads((tree / sources.ABOUT).read_text())["modules"] == ["shop"]
+
+
+def test_modules_packages_and_modules_again_leave_what_was_named_last(base: Path, tmp_path: Path) -> None:
+    """As pushes do it, one after the other: each release is made out of the one before."""
+    (base / "lib").mkdir()
+    for name in ("shop", "tax"):
+        (tmp_path / f"{name}.py").write_text(f"# {name}\n")
+    first = modules.add(AT, base.name, [tmp_path / "shop.py"])
+    grown = growing.grown({"--require": Wish(["trees"])}, release.cache_folder() / first.digest)
+    last = unpacked(modules.add(AT, grown.digest, [tmp_path / "tax.py"]), tmp_path / "tree")
+    assert {path.name for path in (last / "src").rglob("*.py")} == {"served.py", "tax.py"}
+    about = json.loads((last / sources.ABOUT).read_text())
+    assert (about["modules"], about["packages"]) == (["tax.py"], {"numerals": "1.0", "trees": "2.0"})
+    assert "trees==2.0" in sources.pins(last)
 
 
 def test_what_was_fetched_and_what_a_killed_build_left_are_gone_afterwards(base: Path) -> None:

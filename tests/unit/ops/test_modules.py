@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import canonical, modules, node_python, release
+from ops import canonical, modules, node_python, release, sources
 from ops.errors import UserError
 from ops.release import Release
 from ops.store import Store
@@ -25,6 +25,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (tree / name).write_text(f"# {name}\n")
     about = {"kind": "server", "python": "3.11"}
     (tree / "release.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
+    (tree / "requirements.txt").write_text("numpy==1 --hash=sha256:0\n")
     folder = release.cache_folder()
     folder.mkdir(parents=True)
     digest = canonical.write_tar_zst(tree, folder / "made")
@@ -55,6 +56,12 @@ def test_it_is_the_other_release_and_the_modules(base: str, shop: Path, tmp_path
     assert after.keys() - before.keys() == {"src/shop/__init__.py", "src/shop/tax.py", "src/shop/rates.json"}
     assert json.loads(after.pop("release.json")) == {**json.loads(before.pop("release.json")), "modules": ["shop"]}
     assert before.items() <= after.items()
+
+
+def test_it_still_says_what_its_packages_were_installed_from(base: str, shop: Path) -> None:
+    """Or no release could be grown out of it."""
+    made = release.cache_folder() / modules.add(AT, base, [shop]).digest
+    assert sources.pins(made) == sources.pins(release.cache_folder() / base) == "numpy==1 --hash=sha256:0\n"
 
 
 def test_the_same_modules_give_the_same_release_without_building_it_again(
@@ -99,6 +106,17 @@ def test_what_would_hide_something_is_refused(base: str, tmp_path: Path, name: s
         place.touch()
     with pytest.raises(UserError, match=told):
         modules.add(AT, base, [place])
+
+
+def test_a_module_from_before_may_not_stay_in_front_of_a_package_that_came_later(base: str, tmp_path: Path) -> None:
+    folder = release.cache_folder() / base
+    (folder / "lib" / "shop").mkdir()
+    (folder / "src" / "shop.py").touch()
+    other = tmp_path / "pushed" / "shop.py"
+    other.parent.mkdir()
+    other.touch()
+    with pytest.raises(UserError, match="module shop would hide the package of that name"):
+        modules.refuse(folder, ["shop.py"], [other])
 
 
 def test_two_modules_of_one_name_are_refused(base: str, shop: Path) -> None:

@@ -50,6 +50,12 @@ print(answer.get("prints", ""))
 """
 
 
+# Read by every Python that a hook starts: the node's facts are where the test has them.
+SHIM = """import contract
+object.__setattr__(contract.PATHS, "facts", {facts!r})
+"""
+
+
 @dataclass
 class Place:
     """`user` is a working repository with a remote `slipway`, `bare` what that remote is."""
@@ -103,6 +109,17 @@ class Place:
 
     def release(self) -> None:
         (self.fake / "hold").unlink(missing_ok=True)
+
+    def on_a_node(self, facts: dict[str, Any]) -> None:
+        """From now on the repository is that of a node with these facts."""
+        folder = self.fake / "node"
+        folder.mkdir(exist_ok=True)
+        (folder / "facts.json").write_text(json.dumps(facts))
+        (folder / "sitecustomize.py").write_text(SHIM.format(facts=str(folder / "facts.json")))
+        python = ["env", f"PYTHONPATH={folder}:{init.ROOT}", sys.executable, "-P"]
+        program = self.bare.program
+        init.make(self.bare.folder, self.bare.branch, command=python)
+        self.bare.git("config", "slipway.program", program)
 
     def outcome(self) -> pushes.Push:
         """Of the newest push, once it has ended."""

@@ -14,6 +14,7 @@ from ops.push import pushes
 from ops.push.pushes import LIVE, REFUSED
 from ops.push.repository import NOTHING
 from tests.unit.ops.push.conftest import PROMOTED, TRAIN, Place
+from tests.unit.test_rollout_settings import OUTPUT
 from tests.waiting import until
 
 
@@ -98,6 +99,23 @@ def test_a_release_that_is_served_already_rolls_nothing(place: Place) -> None:
     assert done.returncode == 0
     assert "is served already, in deployment cccccccccccc" in done.stderr
     assert [call["argv"][0] for call in place.calls()] == ["release", "deployment"]
+
+
+def test_on_a_node_a_release_is_refused_at_once_where_nobody_follows_an_alias(place: Place) -> None:
+    """Nobody there would carry it out."""
+    place.on_a_node({"delivery": {**OUTPUT, "follow_alias": False}})
+    place.commit(slipway_dot_toml='[release]\nmodules = ["shop.py"]\n')
+    done = place.push()
+    assert done.returncode == 1
+    assert "remote: refused: this node trains, and has no key for the fleet" in done.stderr
+    assert "delivery.followAlias" in done.stderr
+    assert (place.bare.tip(), place.calls(), list(pushes.newest_first(place.bare))) == (NOTHING, [], [])
+
+
+def test_on_a_node_a_training_is_what_it_is_elsewhere(place: Place) -> None:
+    place.on_a_node({"delivery": {**OUTPUT, "follow_alias": False}})
+    assert place.push().returncode == 0
+    assert place.calls()[0]["argv"][:2] == ["train", "prices"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The processes that the watcher starts, and what it hears from them."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,21 @@ def test_each_line_is_heard_and_the_status_is_the_childs(tmp_path: Path) -> None
     assert "one" in rolled.last_lines
 
 
+def test_a_rollout_is_in_the_name_of_whoever_asked_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_BY", "watcher")
+    heard: list[str] = []
+    argv = [sys.executable, "-c", "import os; print(os.environ['SLIPWAY_BY'])"]
+    children.roll(argv, tmp_path / "log", heard.append)
+    children.roll(argv, tmp_path / "log", heard.append, by="ada@desk")
+    assert heard == ["watcher", "ada@desk"]
+
+
+def test_what_has_a_time_is_ended_when_that_is_over(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(600)"]
+    rolled = children.roll(argv, tmp_path / "log", lambda _: None, timeout_seconds=1)
+    assert rolled.status == -signal.SIGKILL
+
+
 def test_headings_and_failures_are_events_and_the_rest_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     hear = children.Headings("0123456789ab")
     for line in ("PLAY [Move every node] ****", "ok: [serving-i-1]", "fatal: [serving-i-1]: FAILED! => {}"):
@@ -41,7 +57,14 @@ def test_headings_and_failures_are_events_and_the_rest_is_left_out(capsys: pytes
 
 def test_what_a_tracking_node_runs_needs_no_local_cloud() -> None:
     """The control release holds none."""
-    modules = ("ops.cli", "ops.watcher.command", "ops.watcher.maker", "ops.inventory", "ops.tracking.__main__")
+    modules = (
+        "ops.cli",
+        "ops.watcher.command",
+        "ops.watcher.maker",
+        "ops.orders.maker",
+        "ops.inventory",
+        "ops.tracking.__main__",
+    )
     script = f"import sys; sys.modules['localcloud'] = None\nimport {', '.join(modules)}\n" + (
         "assert 'mlflow' not in sys.modules, 'it is large'"
     )
