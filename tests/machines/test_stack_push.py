@@ -152,7 +152,7 @@ def test_a_push_to_the_pipeline_node_trains_there_and_is_kept(stack: Live, user:
     assert "remote: ok   follow" in done.stderr
     assert set(stack.serving()) == {stack.store.pointer()}
     assert commit in user.git("ls-remote", "slipway").stdout
-    assert stack.store.has(f"{S3.pushed}production.bundle")
+    assert stack.store.has(f"{S3.pushed}production.bundle"), done.stderr
     shell = user.git("config", "core.sshCommand").stdout.strip()
     host = f"slipway-pipeline@{STACK}.slipway.internal"
     login = subprocess.run(["sh", "-c", f'{shell} "$@"', "sh", host, "id"], capture_output=True, text=True, check=False)
