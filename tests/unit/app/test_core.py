@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -172,6 +173,16 @@ def test_a_model_that_answers_in_two_ways_is_refused(
     said = _refused(capsys, models / digest("iris"))
     assert said.startswith("asked twice, the model answers its input example in two ways")
     assert "expected 1.0" in said
+
+
+def test_one_answer_that_had_to_wait_is_not_how_long_a_model_takes(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([0.0, 0.0, 2.0, 2.0, 2.004, 2.004, 2.009, 2.009])
+    monkeypatch.setattr(expect, "time", SimpleNamespace(perf_counter=lambda: next(times)))
+    measured: dict[str, float] = {}
+    expect.expected(models / digest("iris"), None, measured)
+    assert measured == {"row_ms": 4.0}
 
 
 def test_a_model_without_an_example_is_served_and_says_what_nobody_could_check(
