@@ -98,7 +98,7 @@ def roll(
 
     `by`: in whose name, if not the watcher's. Who is not done after `timeout_seconds` is killed.
     """
-    env = {**os.environ, **({"SLIPWAY_BY": by} if by else {})}
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", **({"SLIPWAY_BY": by} if by else {})}
     with log.open("w") as output:
         process = subprocess.Popen(argv, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=env)
     deadline = time.monotonic() + timeout_seconds if timeout_seconds else math.inf
