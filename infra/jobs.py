@@ -5,7 +5,7 @@ from typing import Any
 
 from contract import HTTP
 from infra.reading import Section
-from infra.sections import CpuCredits, NodeSettings
+from infra.sections import DIGEST, NodeSettings
 
 INLINE_BYTES = 64 * 1024
 """What is larger goes to the bucket, and not into a row."""
@@ -29,7 +29,7 @@ class WorkerSettings:
     def read(cls, s: Section) -> "WorkerSettings":
         desired = s.number("desired", 0, 200, 0)
         settings = cls(
-            node=_node(s, "t3.medium", warmup_seconds=60),
+            node=NodeSettings.read_unbalanced(s, "t3.medium", warmup_seconds=60),
             desired=desired,
             minimum=s.number("minimum", 1, 200, 1),
             maximum=s.number("maximum", 1, 400, max(2 * desired, 2)),
@@ -69,7 +69,7 @@ class JobsSettings:
             enabled=s.flag("enabled", False),
             broker=_broker(s.section("broker")),
             fleet=WorkerSettings.read(s.section("fleet")),
-            release=s.optional("release", r"[0-9a-f]{64}", "64 hexadecimal digits"),
+            release=s.optional("release", *DIGEST),
             retention_hours=s.number("retentionHours", 1, 720, 24),
             attempts=s.number("attempts", 1, 20, 5),
             queue_limit=s.number("queueLimit", 1, 10_000_000, 100_000),
@@ -101,19 +101,6 @@ class JobsSettings:
 
 
 def _broker(s: Section) -> NodeSettings:
-    settings = _node(s, "t3.small", warmup_seconds=180)
+    settings = NodeSettings.read_unbalanced(s, "t3.small", warmup_seconds=180)
     s.finish()
     return settings
-
-
-def _node(s: Section, instance_type: str, *, warmup_seconds: int) -> NodeSettings:
-    """A node like others, but for what only the balancer's nodes have: it has no requests to wait for."""
-    return NodeSettings(
-        instance_type=s.text("instanceType", r"[a-z][a-z0-9-]*\.[a-z0-9-]+", instance_type, default=instance_type),
-        disk_gib=s.number("diskGib", 8, 1024, 20),
-        cpu_credits=s.choice("cpuCredits", CpuCredits, CpuCredits.STANDARD),
-        grace_seconds=s.number("graceSeconds", 60, 3600, 600),
-        warmup_seconds=s.number("warmupSeconds", 0, 3600, warmup_seconds),
-        drain_seconds=0,
-        timeout_seconds=s.number("timeoutSeconds", 60, 7200, 1800),
-    )

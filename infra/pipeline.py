@@ -7,12 +7,11 @@ from typing import Any
 
 from infra import cron
 from infra.reading import Section
-from infra.sections import CpuCredits, NodeSettings
+from infra.sections import DIGEST, NodeSettings
 
 FOLDER = Path(__file__).resolve().parents[1] / "pipelines"
 TABLE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 OFF = "off"
-DIGEST = (r"[0-9a-f]{64}", "64 hexadecimal digits")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,15 +88,7 @@ def _pipelines(s: Section) -> list[str]:
 
 
 def _node(s: Section) -> NodeSettings:
-    """A node like others, but for what only the balancer's nodes have. Airflow needs its memory."""
-    settings = NodeSettings(
-        instance_type=s.text("instanceType", r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "t3.medium", default="t3.medium"),
-        disk_gib=s.number("diskGib", 8, 1024, 20),
-        cpu_credits=s.choice("cpuCredits", CpuCredits, CpuCredits.STANDARD),
-        grace_seconds=s.number("graceSeconds", 60, 3600, 600),
-        warmup_seconds=s.number("warmupSeconds", 0, 3600, 300),
-        drain_seconds=0,
-        timeout_seconds=s.number("timeoutSeconds", 60, 7200, 1800),
-    )
+    """Airflow needs its memory."""
+    settings = NodeSettings.read_unbalanced(s, "t3.medium", warmup_seconds=300)
     s.finish()
     return settings

@@ -9,6 +9,9 @@ from contract import HTTP
 from infra.cidr import Tier
 from infra.reading import Section
 
+DIGEST = (r"[0-9a-f]{64}", "64 hexadecimal digits")
+"""Of a release, and how a setting that is none is told so."""
+
 
 class Egress(StrEnum):
     SINGLE_NAT = "single-nat"
@@ -84,6 +87,19 @@ class NodeSettings:
             timeout_seconds=s.number("timeoutSeconds", 60, 7200, 1800),
         )
 
+    @classmethod
+    def read_unbalanced(cls, s: Section, instance_type: str, *, warmup_seconds: int) -> "NodeSettings":
+        """Of a node like others, but for what only the balancer's nodes have: it has no requests to wait for."""
+        return cls(
+            instance_type=s.text("instanceType", r"[a-z][a-z0-9-]*\.[a-z0-9-]+", instance_type, default=instance_type),
+            disk_gib=s.number("diskGib", 8, 1024, 20),
+            cpu_credits=s.choice("cpuCredits", CpuCredits, CpuCredits.STANDARD),
+            grace_seconds=s.number("graceSeconds", 60, 3600, 600),
+            warmup_seconds=s.number("warmupSeconds", 0, 3600, warmup_seconds),
+            drain_seconds=0,
+            timeout_seconds=s.number("timeoutSeconds", 60, 7200, 1800),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionLogSettings:
@@ -147,7 +163,7 @@ class TrackingSettings:
     def read(cls, s: Section) -> "TrackingSettings":
         settings = cls(
             node=NodeSettings.read(s),
-            control_release=s.optional("controlRelease", r"[0-9a-f]{64}", "64 hexadecimal digits"),
+            control_release=s.optional("controlRelease", *DIGEST),
         )
         s.finish()
         return settings

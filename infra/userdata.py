@@ -17,34 +17,36 @@ MAXIMUM_BYTES = 16 * 1024
 """Of user data before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html"""
 
 SHARED_FACTS = frozenset({"stack", "role", "region", "bucket", "deployment_parameter", "watcher_key_parameter"})
+DATABASE_FACTS = frozenset({"database_host", "database_port", "database_name", "database_secret_arn"})
+"""Of a node that makes roles there: see `infra/components/database.py`."""
 SERVING_FACTS = SHARED_FACTS | {"prediction_log", "jobs"}
 WORKER_FACTS = SERVING_FACTS | {"launch_hook"}
-TRACKING_FACTS = SHARED_FACTS | {
-    "tracking_parameter",
-    "watcher_secret_arn",
-    "control_release",
-    "delivery",
-    "url",
-    "database_host",
-    "database_port",
-    "database_name",
-    "database_secret_arn",
-    "mlflow_admin_secret_arn",
-    "mlflow_allowed_hosts",
-    "orders",
-}
-BROKER_FACTS = SHARED_FACTS | {"jobs", "database_host", "database_port", "database_name", "database_secret_arn"}
-PIPELINE_FACTS = SHARED_FACTS | {
-    "tracking_parameter",
-    "mlflow_admin_secret_arn",
-    "mlflow_url",
-    "delivery",
-    "pipeline",
-    "database_host",
-    "database_port",
-    "database_name",
-    "database_secret_arn",
-}
+TRACKING_FACTS = (
+    SHARED_FACTS
+    | DATABASE_FACTS
+    | {
+        "tracking_parameter",
+        "watcher_secret_arn",
+        "control_release",
+        "delivery",
+        "url",
+        "mlflow_admin_secret_arn",
+        "mlflow_allowed_hosts",
+        "orders",
+    }
+)
+BROKER_FACTS = SHARED_FACTS | DATABASE_FACTS | {"jobs"}
+PIPELINE_FACTS = (
+    SHARED_FACTS
+    | DATABASE_FACTS
+    | {
+        "tracking_parameter",
+        "mlflow_admin_secret_arn",
+        "mlflow_url",
+        "delivery",
+        "pipeline",
+    }
+)
 FACTS: Mapping[Role, frozenset[str]] = {
     "serving": SERVING_FACTS,
     "worker": WORKER_FACTS,

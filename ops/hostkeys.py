@@ -5,6 +5,7 @@ Nobody is asked to trust a key that came over the very connection it should prot
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,14 @@ def pin(folder: Path, instance_id: str, console: str) -> bool:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / instance_id).write_text("".join(f"{instance_id} {key}\n" for key in sorted(shown)))
     return bool(held or shown)
+
+
+def known(folder: Path, instance_id: str, ec2: Callable[[], Any]) -> bool:
+    """Whether the keys of an instance are pinned, by now: where they are not yet, its console is asked for by `ec2`.
+
+    Raises as `pin` does.
+    """
+    return bool(pinned(folder, instance_id)) or pin(folder, instance_id, console_output(ec2(), instance_id))
 
 
 def console_output(client: Any, instance_id: str) -> str:

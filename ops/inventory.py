@@ -98,12 +98,7 @@ def inventory(access: Access) -> dict[str, Any]:
     running = [node for node in nodes(access.stack, client) if node.state == "running"]
     if not running:
         raise UserError(f"stack {access.stack} has no running node", "is it up, and is this its account and region?")
-    silent = [
-        node.id
-        for node in running
-        if not hostkeys.pinned(access.known_hosts, node.id)
-        and not hostkeys.pin(access.known_hosts, node.id, hostkeys.console_output(client, node.id))
-    ]
+    silent = [node.id for node in running if not hostkeys.known(access.known_hosts, node.id, lambda: client)]
     if silent:
         raise UserError(
             f"{', '.join(silent)} has shown no host key on its console yet",

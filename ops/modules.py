@@ -10,7 +10,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from ops import bytecode, canonical, node_python, release, sources
@@ -81,11 +80,7 @@ def _built(code: Path, about: dict[str, object], modules: Sequence[Path], record
         archive.replace(place)
         if not (kept / digest).exists():
             tree.replace(kept / digest)
-        made = Release(digest, str(place))
-        written = Path(folder) / "record"
-        written.write_text(json.dumps(asdict(made)))
-        written.replace(record)
-    return made
+        return release.written(Release(digest, str(place)), record, Path(folder))
 
 
 def _ours(source: Path, old: set[str]):  # type: ignore[no-untyped-def]

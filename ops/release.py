@@ -77,10 +77,14 @@ def _built(
         if kind == "server" and not (kept / digest).exists():  # `unpacked` wants it for the first deployment
             shutil.copytree(locked.tree, tree, copy_function=os.link, dirs_exist_ok=True)
             tree.replace(kept / digest)
-        release = Release(digest, str(place))
-        written = Path(folder) / "record"
-        written.write_text(json.dumps(asdict(release)))
-        written.replace(record)
+        return written(Release(digest, str(place)), record, Path(folder))
+
+
+def written(release: Release, record: Path, scratch: Path) -> Release:
+    """The release, which `recorded` finds from now on: last, when all of it is in its place."""
+    place = scratch / "record"
+    place.write_text(json.dumps(asdict(release)))
+    place.replace(record)
     return release
 
 

@@ -60,11 +60,8 @@ def known(node: Node, access: Access, client: Any) -> str:
     """Why the node cannot be asked: empty once its host key is pinned. Asks the API where it is not yet."""
     if node.state != "running":
         return f"it is {node.state}"
-    if hostkeys.pinned(access.known_hosts, node.id):
-        return ""
-    if hostkeys.pin(access.known_hosts, node.id, hostkeys.console_output(client, node.id)):
-        return ""
-    return "it has shown no host key on its console yet"
+    shown = hostkeys.known(access.known_hosts, node.id, lambda: client)
+    return "" if shown else "it has shown no host key on its console yet"
 
 
 def pin_all(nodes: Sequence[Node], access: Access) -> dict[str, str]:

@@ -88,10 +88,7 @@ class Fleet:
             return Result("", error.message, UNREACHED)
 
     def _is_pinned(self, node: Node) -> bool:
-        folder = self.access.known_hosts
-        if hostkeys.pinned(folder, node.id):
-            return True
-        return bool(hostkeys.pin(folder, node.id, hostkeys.console_output(boto3.client("ec2"), node.id)))
+        return hostkeys.known(self.access.known_hosts, node.id, lambda: boto3.client("ec2"))
 
 
 RUNNING = ("pending", "running")
@@ -110,9 +107,9 @@ def status(answer: Result) -> dict[str, Any] | None:
     return found if answer.ok and isinstance(found, dict) else None
 
 
-def unsettled(answers: Answers) -> list[str]:
-    """The nodes that did not do as told, each with its reason."""
-    return [f"{name}: {reason(answer)}" for name, answer in answers.items() if answer.returncode not in SETTLED]
+def unsettled(answers: Answers, settled: Sequence[int] = SETTLED) -> list[str]:
+    """The nodes that did not do as told, by their exit status, each with its reason."""
+    return [f"{name}: {reason(answer)}" for name, answer in answers.items() if answer.returncode not in settled]
 
 
 def reason(answer: Result) -> str:

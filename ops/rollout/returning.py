@@ -67,8 +67,5 @@ def _activate(fleet: Fleet, nodes: Sequence[Node], rollout: Rollout) -> None:
     """Raises `UserError` with the nodes that would not, and what their servers said."""
     words = ("activate", rollout.deployment, "--provisional", str(rollout.deadline_seconds))
     answers = fleet.patiently(*words, among=nodes, each_seconds=NODE_SECONDS)
-    failed = [
-        f"{name}: {reach.reason(answer)}" for name, answer in answers.items() if answer.returncode != ACTIVATE_EXIT.ok
-    ]
-    if failed:
+    if failed := reach.unsettled(answers, [ACTIVATE_EXIT.ok]):
         raise UserError("; ".join(failed))
