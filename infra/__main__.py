@@ -105,6 +105,7 @@ tracking = Tracking(
     ),
     opts,
 )
+groups = {"serving": fleet.group_name, "tracking": tracking.group_name}
 if jobs:
     broker_gate = HealthGate.announced("broker", s.region, s.jobs.broker.timeout_seconds, jobs.address_name)
     broker = Broker(
@@ -120,6 +121,7 @@ if jobs:
         ),
         opts,
     )
+    groups["broker"] = broker.group_name
     pulumi.export("broker_group", broker_gate.confirm(broker.group_name))
 if s.jobs.on_workers:
     worker_gate = HealthGate.on("worker", s.region, s.jobs.fleet.node.timeout_seconds)
@@ -138,6 +140,7 @@ if s.jobs.on_workers:
         ),
         opts,
     )
+    groups["worker"] = workers.group_name
     pulumi.export("worker_group", worker_gate.confirm(workers.group_name))
 if pipeline:
     pipeline_gate = HealthGate.announced("pipeline", s.region, s.pipeline.node.timeout_seconds, pipeline.address_name)
@@ -157,11 +160,12 @@ if pipeline:
         ),
         opts,
     )
+    groups["pipeline"] = pipeline_node.group_name
     pulumi.export("pipeline_group", pipeline_gate.confirm(pipeline_node.group_name))
     pulumi.export("pipeline", s.pipeline.facts())
     pulumi.export("pipeline_secret_arn", pipeline.secret_arn)
 if s.alarms.enabled:
-    Alarms(s.prefix, AlarmsArgs(settings=s, balancer=balancer, fleet=fleet, database=database), opts)
+    Alarms(s.prefix, AlarmsArgs(settings=s, balancer=balancer, groups=groups, database=database), opts)
 
 pulumi.export("url", url)
 pulumi.export("mlflow_url", balancer.dns_name.apply(lambda dns: addresses.mlflow_url(s.mlflow, dns)))

@@ -16,7 +16,15 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDERS: Mapping[Kind, tuple[str, ...]] = {
     "server": ("app", "contract"),
     "control": ("app", "contract", "ops", "playbooks", "cloud-init"),
-    "jobs": ("jobs", "contract", "ops/__init__.py", "ops/errors.py", "ops/postgres.py", "ops/private.py"),
+    "jobs": (
+        "jobs",
+        "contract",
+        "ops/__init__.py",
+        "ops/errors.py",
+        "ops/own_address.py",
+        "ops/postgres.py",
+        "ops/private.py",
+    ),
     "airflow": (),
     "training": ("app", "contract", "ops", "pipelines"),
 }

@@ -80,7 +80,8 @@ def load(version: ModelVersion, models: Path) -> LoadedModel:
 
 
 def load_folder(folder: Path) -> PyFuncModel:
-    return mlflow.pyfunc.load_model(str(folder))
+    """Without MLflow's warning of packages that differ, a third of a second: a deployment of such is never made."""
+    return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
 
 
 def answer(model: PyFuncModel, body: Any) -> Any:

@@ -2,6 +2,7 @@
 a rollout writes when it went back. With an address they write to it; it must confirm once, by the mail that SNS sends.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ import pulumi_aws as aws
 from contract import METRICS
 from infra.components.balancer import Balancer
 from infra.components.database import Database
-from infra.components.fleet import Fleet
 from infra.settings import Settings
 
 MINUTE = 60
@@ -22,9 +22,11 @@ LOW_STORAGE = 0.1  # RDS lets the storage grow at this share of it; an alarm is 
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
+    """`groups` are the names of the groups of nodes, by role."""
+
     settings: Settings
     balancer: Balancer
-    fleet: Fleet
+    groups: Mapping[str, pulumi.Output[str]]
     database: Database
 
 
@@ -36,7 +38,8 @@ class Alarms(pulumi.ComponentResource):
         self._name, self._child = name, pulumi.ResourceOptions(parent=self)
         self._actions = self._topic(args.settings.alarms.email)
         self._balancing(args.balancer)
-        self._capacity(args.fleet.group_name)
+        for role, group in args.groups.items():
+            self._capacity(role, group)
         self._storage(args.database, args.settings.database.storage_gib)
         self._rollouts(args.settings.stack)
         self.register_outputs({})
@@ -83,15 +86,15 @@ class Alarms(pulumi.ComponentResource):
     def _targets(self, balancer: Balancer, role: str) -> dict[str, pulumi.Input[str]]:
         return {"LoadBalancer": balancer.suffix, "TargetGroup": balancer.group_suffixes[role]}
 
-    def _capacity(self, group: pulumi.Output[str]) -> None:
+    def _capacity(self, role: str, group: pulumi.Output[str]) -> None:
         def metric(key: str, name: str) -> dict[str, Any]:
             where = {"AutoScalingGroupName": group}
             what = {"namespace": "AWS/AutoScaling", "metric_name": name, "dimensions": where}
             return {"id": key, "metric": {**what, "period": MINUTE, "stat": "Average"}}
 
         self._alarm(
-            "capacity",
-            "For fifteen minutes fewer serving nodes than wanted: launches fail, or AWS has no such instances left.",
+            f"capacity-{role}",
+            f"For fifteen minutes fewer {role} nodes than wanted: launches fail, or AWS has no such instances left.",
             metric_queries=[
                 metric("wanted", "GroupDesiredCapacity"),
                 metric("have", "GroupInServiceInstances"),

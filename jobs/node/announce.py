@@ -14,6 +14,7 @@ from jobs.node import broker, credentials
 from jobs.node.facts import Facts
 from ops import postgres
 from ops.errors import UserError
+from ops.own_address import own_address
 from ops.postgres import Owner, Server
 
 OWNER = Owner(role="slipway_jobs", database="jobs")
@@ -25,7 +26,7 @@ def announce(facts: Facts) -> str:
     """Returns the address. Raises `UserError` while database, broker or cloud cannot be had."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    own, login = broker.address(), broker.login()
+    own, login = own_address(), broker.login()
     broker.require_answer(own, login["ca"])
     client = facts.aws("secretsmanager")
     try:

@@ -18,6 +18,7 @@ from typing import Any
 from contract import PATHS, PORTS
 from ops import private
 from ops.errors import UserError
+from ops.own_address import own_address
 
 FOLDER = Path(PATHS.broker)
 RABBITMQ = "rabbitmq"  # the package's own user
@@ -41,7 +42,7 @@ def prepare(folder: Path = FOLDER) -> bool:
     shutil.chown(folder, "root", RABBITMQ)
     if not COOKIE.exists():
         private.write(COOKIE, secrets.token_urlsafe(32), owner=RABBITMQ, group=RABBITMQ, mode=0o400)
-    own = address()
+    own = own_address()
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     made = [*OPENSSL, "-addext", f"subjectAltName=IP:{own}", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(made, check=True, capture_output=True, umask=0o077)
@@ -76,13 +77,6 @@ def login(folder: Path = FOLDER) -> dict[str, str]:
     """What others log in with: username, password, and the authority that they know the broker by."""
     found: dict[str, str] = json.loads((folder / "login.json").read_text())
     return found
-
-
-def address() -> str:
-    """This node's address in its network. Nothing is sent: the address of a datagram socket is a look at the routes."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))
-        return str(probe.getsockname()[0])
 
 
 def require_answer(own: str, ca: str) -> None:

@@ -3,9 +3,8 @@
 It is what `pulumi up` waits for, since no balancer asks after this node.
 """
 
-import socket
-
 from ops.errors import UserError
+from ops.own_address import own_address
 from ops.pipelines.airflow import Airflow
 from ops.pipelines.facts import Facts
 
@@ -16,17 +15,10 @@ def announce(facts: Facts, airflow: Airflow) -> str:
 
     if unwell := airflow.unwell():
         raise UserError(f"Airflow is not well: {unwell}", "see `journalctl -u 'slipway-airflow-*'`")
-    own = _address()
+    own = own_address()
     try:
         name = facts.pipeline["address_parameter"]
         facts.aws("ssm").put_parameter(Name=name, Value=own, Type="String", Overwrite=True)
     except (ClientError, BotoCoreError) as error:
         raise UserError(f"the address cannot be written: {error}", "this is tried again until it works") from None
     return own
-
-
-def _address() -> str:
-    """This node's address in its network. Nothing is sent: the address of a datagram socket is a look at the routes."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))
-        return str(probe.getsockname()[0])

@@ -81,7 +81,7 @@ class Stage:
         file.write_text(json.dumps(content))
         return file
 
-    def python(self, *words: str, name: str, config: str = "jobs", nice: int = 0) -> Process:
+    def python(self, *words: str, name: str, config: str = "jobs") -> Process:
         """A process of ours on the node."""
         given = {
             "PYTHONPATH": str(CHECKOUT),
@@ -92,8 +92,7 @@ class Stage:
             "AWS_SECRET_ACCESS_KEY": "tests",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        argv = ["nice", "-n", str(nice), sys.executable, *words]
-        process = spawn(argv, log=self.log(name), netns=self.node, env=given, cwd=self.folder)
+        process = spawn([sys.executable, *words], log=self.log(name), netns=self.node, env=given, cwd=self.folder)
         self.started.append(process)
         return process
 
@@ -118,10 +117,10 @@ class Stage:
 
         until(ready, "jobs are accepted", START_SECONDS)
 
-    def work(self, config: str = "jobs", *, nice: int = 0) -> Process:
+    def work(self, config: str = "jobs") -> Process:
         """Another worker process; its log is `worker-<number>`."""
         name = f"worker-{len(self.workers)}"
-        process = self.python("-m", "jobs.worker", name=name, config=config, nice=nice)
+        process = self.python("-m", "jobs.worker", name=name, config=config)
         self.workers.append(process)
         until(lambda: self.said(name, "takes jobs"), lambda: self.log(name).read_text(), START_SECONDS)
         return process

@@ -161,14 +161,16 @@ def test_a_serving_node_is_in_the_database_what_jobs_need_and_nobody_else(
     assert why in said.stderr
 
 
-@pytest.mark.parametrize("unit", ["slipway-jobs.service", "slipway-worker.service"])
-def test_what_takes_jobs_is_hardened_and_gives_way(stack: Live, node: Node, unit: str) -> None:
+@pytest.mark.parametrize(
+    ("unit", "turn"), [("slipway-jobs.service", ["TS", "3"]), ("slipway-worker.service", ["IDL", "-"])]
+)
+def test_what_takes_jobs_is_hardened_and_gives_way(stack: Live, node: Node, unit: str, turn: list[str]) -> None:
     said = stack.shell(node, "systemd-analyze", "security", "--no-pager", unit).stdout
     exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
     assert exposure is not None, said[-300:]
     assert float(exposure[1]) <= 2.0
-    shown = stack.shell(node, "systemctl", "show", "-P", "CPUWeight", unit).stdout.strip()
-    assert int(shown) < 100, "the model server has a hundred"
+    process = stack.shell(node, "systemctl", "show", "-P", "MainPID", unit).stdout.strip()
+    assert stack.shell(node, "ps", "-o", "cls=,ni=", "-p", process).stdout.split() == turn
 
 
 def test_the_playbook_finds_nothing_to_change(stack: Live) -> None:

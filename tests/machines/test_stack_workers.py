@@ -105,7 +105,7 @@ def test_up_has_waited_until_the_worker_node_is_ready(stack: Live) -> None:
     (node,) = workers(stack)
     assert active(stack, node, UNITS.worker)
     assert stack.activation(node)["serving"] == stack.store.pointer()
-    assert stack.shell(node, "systemctl", "show", "-P", "CPUWeight", UNITS.worker).stdout.strip() == "100"
+    assert stack.shell(node, "systemctl", "show", "-P", "CPUSchedulingPolicy", UNITS.worker).stdout.strip() == "0"
 
 
 def test_jobs_are_worked_on_there_and_on_no_serving_node(stack: Live, example: "Trained", first: Deployed) -> None:

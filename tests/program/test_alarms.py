@@ -8,16 +8,21 @@ from contract import METRICS
 from tests.program.engine import Recording, changed, run
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+GROUP = "aws:autoscaling/group:Group"
 TOPIC, TOLD = "aws:sns/topic:Topic", "aws:sns/topicSubscription:TopicSubscription"
 KEYS = (
     "balancer-5xx",
     "target-5xx",
     "unhealthy-serving",
     "unhealthy-tracking",
-    "capacity",
+    "capacity-serving",
+    "capacity-tracking",
     "database-storage",
     "rollout-returned",
 )
+
+ROLES = ("serving", "tracking", "broker", "worker", "pipeline")
+EVERY_GROUP = {"jobs.enabled": True, "jobs.fleet": {"desired": 1}, "pipeline.enabled": True}
 
 Config = dict[str, Any]
 
@@ -49,12 +54,18 @@ def test_alarms_can_be_left_out(local: Config) -> None:
     assert stack.of(ALARM) == []
 
 
-def test_capacity_is_measured_against_what_is_wanted(stack: Recording) -> None:
-    queries = {query["id"]: query for query in stack.one(ALARM, "-capacity").inputs["metricQueries"]}
-    assert [query["id"] for query in queries.values() if query.get("returnData")] == ["missing"]
-    group = stack.one("aws:autoscaling/group:Group", "-serving").inputs
-    measured = {query["metric"]["metricName"] for query in queries.values() if "metric" in query}
-    assert measured <= set(group["enabledMetrics"]), "a group keeps quiet about what it was not asked for"
+def test_every_group_of_nodes_is_measured_against_what_is_wanted(local: Config) -> None:
+    stack = run(changed(local, EVERY_GROUP), "local")
+    assert len(stack.of(GROUP)) == len(ROLES)
+    for role in ROLES:
+        group = stack.one(GROUP, f"-{role}")
+        queries = {query["id"]: query for query in stack.one(ALARM, f"-capacity-{role}").inputs["metricQueries"]}
+        assert [query["id"] for query in queries.values() if query.get("returnData")] == ["missing"]
+        asked = [query["metric"] for query in queries.values() if "metric" in query]
+        name = stack.exports["fleet_group" if role == "serving" else f"{role}_group"]
+        assert {metric["dimensions"]["AutoScalingGroupName"] for metric in asked} == {name}
+        measured = {metric["metricName"] for metric in asked}
+        assert measured <= set(group.inputs["enabledMetrics"]), "a group keeps quiet about what it was not asked for"
 
 
 def test_a_rollout_that_went_back_is_known_by_the_contracts_metric(local_stack: Recording) -> None:

@@ -1,8 +1,8 @@
 """`make bench-jobs`: what asynchronous predictions do on this machine, every part of them for real. As root.
 
 Everything shares the machine's processors: PostgreSQL, RabbitMQ, the load, and one model server for each worker.
-Workers have the share of a processor that their unit has (CPUWeight 20 of 100, as a nice value). While synchronous
-predictions are timed, PostgreSQL, RabbitMQ and S3 have no more than that: on AWS they are on machines of their own.
+Workers have what nobody else wants of the processors, as their unit has it. While synchronous predictions are timed,
+so have PostgreSQL, RabbitMQ and S3: on AWS they are on machines of their own.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from tests.waiting import until
 SMALL, WAITING = "/predict/linear", "/predict/echo"
 JSON = {"Content-Type": "application/json"}
 CONNECTIONS = 32
-NICE = 7  # a weight of about 20 beside one of 100
+LEAST = 19  # of the nice values of a session
 WAIT_SECONDS = 0.02
 THREADS = 2  # of each worker whose jobs wait: few, so that it is the workers that are counted, not the processors
 SYNCHRONOUS_PER_SECOND = 40
@@ -177,7 +177,9 @@ class Bench:
             raise UserError(f"{found.answers} of {jobs} jobs were accepted", "see the log of the accepting application")
 
     def _worker(self, config: str) -> Process:
-        return self._stage.work(config, nice=NICE)
+        worker = self._stage.work(config)
+        give_way(worker.pid)
+        return worker
 
     def _drain(self, workers: Sequence[Process], jobs: int) -> float:
         """Jobs per second from the first end to the last, in the steady middle."""
@@ -195,12 +197,12 @@ class Bench:
 
 
 def give_way(pid: int) -> None:
-    """Every thread of a process, and its session among sessions, which share processors before their threads do
-    (https://man7.org/linux/man-pages/man7/sched.7.html, autogroup)."""
+    """Every thread of a process runs when nobody else wants to, as does its session, for sessions share processors
+    before their threads do (https://man7.org/linux/man-pages/man7/sched.7.html, SCHED_IDLE and autogroup)."""
     with suppress(FileNotFoundError, ProcessLookupError):
         for thread in os.listdir(f"/proc/{pid}/task"):
-            os.setpriority(os.PRIO_PROCESS, int(thread), NICE)
-        Path(f"/proc/{pid}/autogroup").write_text(f"{NICE}\n")
+            os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
+        Path(f"/proc/{pid}/autogroup").write_text(f"{LEAST}\n")
 
 
 # The first and the last tenth are left out: workers begin one after another, and end so.

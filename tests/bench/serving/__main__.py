@@ -28,6 +28,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="of load per figure, after a second of warming up")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="worker processes of each")
     parser.add_argument("--direct", action="store_true", help="no Nginx in front of anybody")
+    parser.add_argument("--sessions", action="store_true", help="each process in a session of its own, as services are")
     parser.add_argument("--lock", action="store_true", help="resolve the peers' locks anew, and measure nothing")
     parser.add_argument("--minutes", type=float, default=math.inf, help="after so many, begin nothing more")
     parser.add_argument("--profile", action="store_true", help="show where a prediction's time goes, and no peers")
@@ -64,6 +65,7 @@ def setup(given: argparse.Namespace, step: Step) -> Setup:
         seconds=given.seconds,
         connections=CONNECTIONS,
         behind_nginx=not given.direct and nginx.program() is not None,
+        sessions=given.sessions,
     )
 
 

@@ -37,6 +37,7 @@ class Setup:
     seconds: float
     connections: Sequence[int]
     behind_nginx: bool
+    sessions: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +104,13 @@ def _started(server: Server, setup: Setup, model: Path, rows: Table, python: Pat
     workers = server.workers or setup.workers
     place = Place(python=python, model=model, example=rows, folder=folder, port=free_port(), workers=workers)
     start = server.start(place)
-    process = Process(start.argv, start.env, start.cwd, folder / "server.log")
+    process = Process(start.argv, start.env, start.cwd, folder / "server.log", session=setup.sessions)
     front: Process | None = None
     try:
         address = server.address(place)
         ready_seconds = process.wait_ready(address, server.ready)
         if setup.behind_nginx:
-            front, address = nginx.start(folder, address, server.ready)
+            front, address = nginx.start(folder, address, server.ready, session=setup.sessions)
         yield Running(
             server=server, process=process, address=address, ready_seconds=ready_seconds, folder=folder, front=front
         )

@@ -40,12 +40,12 @@ def moved(text: str, folder: Path, upstream: str, port: int) -> str:
     return re.sub(r"listen \d+ ", f"listen 127.0.0.1:{port} ", text)
 
 
-def start(folder: Path, upstream: Address, ready: str) -> tuple[Process, Address]:
+def start(folder: Path, upstream: Address, ready: str, *, session: bool = False) -> tuple[Process, Address]:
     found = program()
     assert found, "asked for only where there is one"
     front = Address(port=free_port())
     main = configure(folder, upstream.upstream, front.port)
     argv = [found, "-e", str(folder / "error.log"), "-c", str(main), "-g", "daemon off;"]
-    process = Process(argv, {"PATH": "/usr/sbin:/usr/bin"}, folder, folder / "nginx.log")
+    process = Process(argv, {"PATH": "/usr/sbin:/usr/bin"}, folder, folder / "nginx.log", session=session)
     process.wait_ready(front, ready)
     return process, front

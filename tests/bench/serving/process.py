@@ -1,6 +1,8 @@
 """One server under test: started, waited for, weighed, and ended with every process that it began.
 
-Its processes are those of its session and their descendants: some peers start helpers that outlive a killed parent.
+Its processes are those of its group and their descendants: some peers start helpers that outlive a killed parent. It is
+a session of its own only when asked for: Linux shares processors among sessions first (autogroup in
+https://man7.org/linux/man-pages/man7/sched.7.html), and nodes are told not to.
 """
 
 import http.client
@@ -71,14 +73,16 @@ def free_port() -> int:
 class Process:
     """A server's process tree. `log` takes all it prints."""
 
-    def __init__(self, argv: Sequence[str | Path], env: Mapping[str, str], cwd: Path, log: Path) -> None:
+    def __init__(
+        self, argv: Sequence[str | Path], env: Mapping[str, str], cwd: Path, log: Path, *, session: bool = False
+    ) -> None:
         self.log = log
         self.argv = [str(word) for word in argv]
         self.started = time.monotonic()
         with log.open("a") as stream:
             self._process = subprocess.Popen(
                 self.argv, env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-                start_new_session=True,
+                start_new_session=session, process_group=None if session else 0,
             )  # fmt: skip
 
     def wait_ready(self, address: Address, path: str) -> float:
@@ -127,7 +131,7 @@ class Process:
 
 
 def processes() -> dict[int, tuple[int, int]]:
-    """Parent and session of every process that is there and alive."""
+    """Parent and group of every process that is there and alive."""
     found = {}
     for entry in os.scandir("/proc"):
         if not entry.name.isdecimal():
@@ -137,13 +141,13 @@ def processes() -> dict[int, tuple[int, int]]:
         except (FileNotFoundError, ProcessLookupError):
             continue
         if fields[0] not in "ZX":
-            found[int(entry.name)] = (int(fields[1]), int(fields[3]))
+            found[int(entry.name)] = (int(fields[1]), int(fields[2]))
     return found
 
 
 def tree(root: int, known: Mapping[int, tuple[int, int]]) -> set[int]:
-    """`root`, its session, and all that descend from either."""
-    members = {pid for pid, (_, session) in known.items() if pid == root or session == root}
+    """`root`, its group, and all that descend from either."""
+    members = {pid for pid, (_, group) in known.items() if pid == root or group == root}
     grown = True
     while grown:
         more = {pid for pid, (parent, _) in known.items() if parent in members} - members

@@ -23,7 +23,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "broker"
     monkeypatch.setattr(broker, "COOKIE", tmp_path / "cookie")
     monkeypatch.setattr(shutil, "chown", lambda *_: None)
-    monkeypatch.setattr(broker, "address", lambda: "127.0.0.1")
+    monkeypatch.setattr(broker, "own_address", lambda: "127.0.0.1")
     assert broker.prepare(folder)
     return folder
 

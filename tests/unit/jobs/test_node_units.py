@@ -28,10 +28,14 @@ def test_a_unit_of_jobs_is_hardened(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["slipway-jobs.service", "slipway-worker.service"])
 def test_the_model_server_comes_first_when_the_processor_is_busy(name: str) -> None:
-    (weight,) = re.findall(r"^CPUWeight=(\d+)$", UNITS[name], re.MULTILINE)
-    assert int(weight) < 100, "the model server has systemd's own hundred"
-    assert "CPUWeight" not in UNITS["model-server@.service"]
+    assert re.search(r"^(CPUSchedulingPolicy=idle|Nice=[1-9])$", UNITS[name], re.MULTILINE)
     assert re.search(r"^MemoryMax=\d+%$", UNITS[name], re.MULTILINE)
+
+
+def test_no_unit_has_the_services_of_a_node_share_the_processor_as_groups() -> None:
+    assert not [
+        name for name, text in UNITS.items() if re.search(r"^(CPUWeight|CPUQuota|StartupCPU)", text, re.MULTILINE)
+    ]
 
 
 @pytest.mark.parametrize("name", ["slipway-jobs.service", "slipway-worker.service"])
