@@ -5,17 +5,16 @@ a folder beside its final place and is renamed there at the very end: what has t
 """
 
 import fcntl
-import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud import recipe
 from localcloud.process import Process, spawn
-from ops.cache import folder
+from ops.cache import folder, used
 from ops.errors import UserError
 
 Progress = Callable[[str], None]
@@ -72,8 +71,7 @@ class Image:
                 if not self.ready:
                     self._build(progress)
                     prune(self.cache, self.digest)
-        with suppress(PermissionError):  # of somebody who may only look
-            os.utime(self.folder)
+        used(self.folder)
         return self.root
 
     @contextmanager

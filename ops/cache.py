@@ -4,6 +4,7 @@ Root's own cache would be closed to the user's own `pulumi`, which uploads the r
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "SLIPWAY_CACHE"
@@ -19,3 +20,9 @@ def root() -> Path:
 def folder(kind: str) -> Path:
     """The part of the cache for a kind of thing. It may not exist yet."""
     return root() / kind
+
+
+def used(path: Path) -> None:
+    """Marks it as used now, by its time of change: who cleans up goes by that."""
+    with suppress(PermissionError):  # of somebody who may only look
+        os.utime(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ops import bytecode, canonical, node_python, uv
+from ops.cache import used
 from ops.node_python import Progress
 
 Kind = Literal["server", "control", "jobs", "airflow", "training"]
@@ -59,6 +60,7 @@ def locked(kind: Kind, cache: Path, progress: Progress = lambda _: None, require
             _make(kind, requirements, made, progress)
             if not place.exists():  # another checkout may have been faster
                 made.replace(place)
+    used(place)
     return Locked(place / "tree", place / "archive", requirements)
 
 

@@ -4,7 +4,7 @@ Two kinds are every stack's: `server` for the serving nodes and `control` for th
 only where a stack of this checkout wants them: `jobs` for asynchronous predictions, and for the pipeline node `airflow`
 (packages alone, from a lock of their own) and `training`, which its tasks run. A release is kept in the user's cache
 under its inputs, so that building it again is a look-up. Its packages are kept there too, so that with other code of
-ours only that is compiled and compressed.
+ours only that is compiled and compressed. What nobody has asked for in a month goes when another is built.
 """
 
 import json
@@ -12,7 +12,9 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from ops.packages import PLATFORM, PYTHON_VERSION, Kind, Locked
 from ops.store import Store
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+UNUSED_SECONDS = 30 * 24 * 3600
 ALWAYS: tuple[Kind, ...] = ("server", "control")
 OPTIONAL: Mapping[str, tuple[Kind, ...]] = {"slipway:jobs": ("jobs",), "slipway:pipeline": ("airflow", "training")}
 """By the group of settings that turns them on."""
@@ -58,7 +61,11 @@ def build(
 def recorded(record: Path) -> Release | None:
     """What was built before, while its file is there."""
     release = Release(**json.loads(record.read_text())) if record.exists() else None
-    return release if release and Path(release.file).exists() else None
+    if release is None or not Path(release.file).exists():
+        return None
+    cache.used(record)
+    cache.used(Path(release.file))
+    return release
 
 
 def _built(
@@ -77,6 +84,7 @@ def _built(
         if kind == "server" and not (kept / digest).exists():  # `unpacked` wants it for the first deployment
             shutil.copytree(locked.tree, tree, copy_function=os.link, dirs_exist_ok=True)
             tree.replace(kept / digest)
+        forget_unused(kept, time.time())
         return written(Release(digest, str(place)), record, Path(folder))
 
 
@@ -123,6 +131,7 @@ def unpacked(store: Store, digest: str, progress: Progress = lambda _: None) -> 
     kept = cache_folder()
     folder = kept / digest
     if folder.is_dir():
+        cache.used(folder)
         return folder
     kept.mkdir(parents=True, exist_ok=True)
     archive = kept / f"{digest}.tar.zst"
@@ -163,6 +172,16 @@ def prune(keep: int, spared: str = "") -> None:
         shutil.rmtree(folder)
     for file in (*kept.glob("*.tar.zst"), *kept.glob("*.json")):
         file.unlink()
+
+
+def forget_unused(kept: Path, now: float) -> None:
+    """Removes what nobody has asked for in a month. A checkout whose release that was builds it again."""
+    for path in kept.iterdir():
+        if path.suffix == ".lock" or path.name.startswith("."):
+            continue
+        with suppress(FileNotFoundError):  # of another who does the same
+            if path.stat().st_mtime < now - UNUSED_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def publish(store: Store, release: Release) -> bool:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -171,6 +172,26 @@ def test_what_is_kept_unpacked_is_the_newest_and_the_spared_one(
         (kept / name).touch()
     release.prune(1, spared="served")
     assert {path.name for path in kept.iterdir()} == {"served", "newer", ".building-x", "server.lock"}
+
+
+def test_what_nobody_asks_for_in_a_month_goes_when_another_is_built(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_CACHE", str(checkout / "cache"))
+    kept = release.cache_folder()
+    long_ago = time.time() - release.UNUSED_SECONDS - 60
+    for name in ("unpacked", "packages-server-1", ".building-x"):
+        (kept / name).mkdir(parents=True)
+    (kept / "packages-server-1" / "archive").touch()
+    for name in ("used.tar.zst", "unused.tar.zst", "unused.json", "server.lock"):
+        (kept / name).touch()
+    record = kept / "used.json"
+    record.write_text(json.dumps({"digest": "used", "file": str(kept / "used.tar.zst")}))
+    for path in kept.iterdir():
+        os.utime(path, (long_ago, long_ago))
+    assert release.recorded(record)
+    release.forget_unused(kept, time.time())
+    assert {path.name for path in kept.iterdir()} == {"used.json", "used.tar.zst", ".building-x", "server.lock"}
 
 
 def until_later(path: Path) -> None:
