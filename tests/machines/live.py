@@ -92,6 +92,7 @@ class Live:
 
     @cached_property
     def outputs(self) -> dict[str, Any]:
+        """As they were when they were first asked for."""
         return Stack(self.state).outputs()
 
     @property

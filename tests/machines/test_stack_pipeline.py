@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from contract import PATHS, PORTS, USERS
 from ops.environment import STACK
 from ops.nodes import Node
+from ops.stack import Stack
 from tests.machines.live import Live
 from tests.machines.models import Deployed
 from tests.machines.recipes import followed
@@ -98,7 +99,7 @@ def ask(stack: Live, node: Node, path: str, body: Any = None, token: str = "") -
 
 
 def login(stack: Live) -> dict[str, str]:
-    arn = stack.outputs["pipeline_secret_arn"]
+    arn = Stack(stack.state).outputs()["pipeline_secret_arn"]
     found: dict[str, str] = json.loads(boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
     return {name: found[name] for name in ("username", "password")}
 
@@ -145,7 +146,7 @@ def test_the_api_wants_its_password_and_answers_on_the_node_alone(stack: Live, n
 
 
 def test_no_secret_is_in_a_command_line_an_environment_or_the_journal(stack: Live, node: Node) -> None:
-    arn = stack.outputs["pipeline_secret_arn"]
+    arn = Stack(stack.state).outputs()["pipeline_secret_arn"]
     secrets = json.loads(boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
     del secrets["username"]
     shown = stack.shell(node, "sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null || true").stdout

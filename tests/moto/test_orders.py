@@ -196,6 +196,7 @@ def test_a_release_that_is_pushed_to_the_node_is_ordered_shown_and_on_the_branch
     assert node.calls() == [], "nothing is built on the node"
 
 
+@pytest.mark.long
 def test_what_the_tracking_node_refuses_refuses_the_push_and_the_next_one_is_another_order(
     node: Place, at: Store
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_second_up_and_a_refresh_change_nothing(program: Stack) -> None:
     assert program.preview() == []
 
 
+@pytest.mark.long
 def test_drift_made_behind_its_back_is_seen_and_mended(program: Stack, cloud: str) -> None:
     ec2 = client("ec2", cloud)
     vpc, rule = program.resource("slipway-local-vpc"), program.resource("slipway-local-serving-8080-from-balancer")

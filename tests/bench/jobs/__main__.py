@@ -33,7 +33,7 @@ LEAST = 19  # of the nice values of a session
 WAIT_SECONDS = 0.02
 THREADS = 2  # of each worker whose jobs wait: few, so that it is the workers that are counted, not the processors
 SYNCHRONOUS_PER_SECOND = 40
-AT_MOST_PER_SECOND = 2000
+AT_MOST_PER_SECOND = 1000
 """Jobs that one worker completes: a queue that is to last is filled for that."""
 
 
@@ -129,8 +129,11 @@ class Bench:
         self._give_way()
         step.say("an empty queue")
         empty = [self._ask() for _ in range(3)]
+        worker.terminate(30)
+        step.say("filling the queue")
         self._fill(max(self._jobs, round(AT_MOST_PER_SECOND * self._seconds * 4)))
         step.say("a full queue")
+        worker = self._worker("jobs")
         self._give_way()
         full = [self._ask() for _ in range(3)]
         [(left,)] = self._stage.sql("SELECT count(*) FROM jobs WHERE state = 'queued'")

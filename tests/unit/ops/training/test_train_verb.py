@@ -91,6 +91,7 @@ def test_a_table_that_is_not_as_it_must_be_is_one_line_and_changes_nothing(
     assert why in sent[0].facts["why"]
 
 
+@pytest.mark.long
 def test_a_candidate_that_is_equal_to_the_champion_ends_well_and_says_so(fleet: Shop) -> None:
     train(fleet.name, "--data", str(fleet.data))
     done = train(fleet.name, "--data", str(fleet.data))

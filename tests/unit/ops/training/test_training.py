@@ -58,6 +58,7 @@ def test_a_better_model_takes_over_and_a_worse_one_is_only_registered(shop: Shop
     assert "the champion's is" in worse.why
 
 
+@pytest.mark.long
 def test_a_margin_in_the_stacks_settings_holds_back_a_model_that_is_a_little_better(shop: Shop) -> None:
     shop.write(alpha=100)
     shop.train("one")
@@ -70,6 +71,7 @@ def test_a_margin_in_the_stacks_settings_holds_back_a_model_that_is_a_little_bet
     assert runner.report(shop.train("three")).outcome == "promoted", "the pipeline's own margin goes first"
 
 
+@pytest.mark.long
 def test_a_candidate_that_is_the_champion_over_again_is_not_registered(shop: Shop) -> None:
     shop.train("one")
     told = runner.report(shop.train("two"))
