@@ -75,6 +75,7 @@ def test_the_table_names_nodes_workers_and_models(stack: Live, first: Deployed) 
     assert "\033" not in table, "colours are for terminals"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("paused")
 def test_a_version_is_promoted_and_rolled_back_and_no_request_fails(
     stack: Live, load: Load, first: Deployed, second: Deployed
