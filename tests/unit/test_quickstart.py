@@ -142,6 +142,7 @@ def test_work_done_as_root_has_the_tools_and_the_users_cache_whatever_sudo_makes
     assert (sudo, env) == ("sudo", "env")
     assert "SLIPWAY_CACHE" in keep
     assert path.startswith("PATH=/cache/engine:")
+    assert path.endswith(":/usr/local/sbin:/usr/sbin:/sbin"), "nft and chroot, where the user has them not"
 
 
 def test_the_machines_tier_is_skipped_loudly_where_it_cannot_run(capfd: pytest.CaptureFixture[str]) -> None:
