@@ -84,6 +84,7 @@ def _built(
         if kind == "server" and not (kept / digest).exists():  # `unpacked` wants it for the first deployment
             shutil.copytree(locked.tree, tree, copy_function=os.link, dirs_exist_ok=True)
             tree.replace(kept / digest)
+            cache.used(kept / digest)  # it has the time of the packages' own folder
         forget_unused(kept, time.time())
         return written(Release(digest, str(place)), record, Path(folder))
 
@@ -175,7 +176,7 @@ def prune(keep: int, spared: str = "") -> None:
 
 
 def forget_unused(kept: Path, now: float) -> None:
-    """Removes what nobody has asked for in a month. A checkout whose release that was builds it again."""
+    """Removes what nobody has asked for in a month. A checkout that wants it builds it again."""
     for path in kept.iterdir():
         if path.suffix == ".lock" or path.name.startswith("."):
             continue

@@ -98,9 +98,14 @@ def ask(stack: Live, node: Node, path: str, body: Any = None, token: str = "") -
     return int(status), json.loads(content or "null")
 
 
-def login(stack: Live) -> dict[str, str]:
+def secrets_of(stack: Live) -> dict[str, str]:
     arn = Stack(stack.state).outputs()["pipeline_secret_arn"]
     found: dict[str, str] = json.loads(boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+    return found
+
+
+def login(stack: Live) -> dict[str, str]:
+    found = secrets_of(stack)
     return {name: found[name] for name in ("username", "password")}
 
 
@@ -146,8 +151,7 @@ def test_the_api_wants_its_password_and_answers_on_the_node_alone(stack: Live, n
 
 
 def test_no_secret_is_in_a_command_line_an_environment_or_the_journal(stack: Live, node: Node) -> None:
-    arn = Stack(stack.state).outputs()["pipeline_secret_arn"]
-    secrets = json.loads(boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+    secrets = secrets_of(stack)
     del secrets["username"]
     shown = stack.shell(node, "sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null || true").stdout
     journal = stack.shell(node, "journalctl", "--no-pager", "-o", "cat").stdout

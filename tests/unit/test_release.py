@@ -123,6 +123,7 @@ def test_other_sources_take_the_packages_that_are_there(checkout: Path, monkeypa
         (place / "tree" / "lib").mkdir(parents=True)
         (place / "tree" / "lib" / "package.py").write_text(requirements)
         canonical.begin_tar_zst(place / "tree", place / "archive")
+        os.utime(place / "tree", (0, 0))  # long ago, and still what a release of today is made from
 
     monkeypatch.setattr(packages, "_make", make)
     monkeypatch.setattr(packages, "exported", lambda kind: "package==1\n")
