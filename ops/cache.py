@@ -3,11 +3,12 @@
 Root's own cache would be closed to the user's own `pulumi`, which uploads the releases. Standard library only.
 """
 
+import errno
 import os
-from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "SLIPWAY_CACHE"
+ONLY_LOOKING = (errno.EACCES, errno.EPERM, errno.EROFS)  # another's files, or a container's that are read-only
 
 
 def root() -> Path:
@@ -23,6 +24,9 @@ def folder(kind: str) -> Path:
 
 
 def used(path: Path) -> None:
-    """Marks it as used now, by its time of change: who cleans up goes by that."""
-    with suppress(PermissionError):  # of somebody who may only look
+    """Marks it as used now, by its time of change: who cleans up goes by that. Who may only look leaves no mark."""
+    try:
         os.utime(path)
+    except OSError as error:
+        if error.errno not in ONLY_LOOKING:
+            raise

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -159,50 +158,6 @@ def test_programs_stay_in_a_release_and_scripts_do_not(tmp_path: Path) -> None:
     (tmp_path / "bin" / "uv").unlink()
     packages._prune(tmp_path)
     assert not (tmp_path / "bin").exists()
-
-
-def test_what_is_kept_unpacked_is_the_newest_and_the_spared_one(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SLIPWAY_CACHE", str(checkout / "cache"))
-    kept = release.cache_folder()
-    for name in ("served", "older", "newer", "packages-server-1", ".building-x"):
-        (kept / name).mkdir(parents=True)
-        until_later(kept / name)
-    for name in ("newer.tar.zst", "server-1.json", "server.lock"):
-        (kept / name).touch()
-    release.prune(1, spared="served")
-    assert {path.name for path in kept.iterdir()} == {"served", "newer", ".building-x", "server.lock"}
-
-
-def test_what_nobody_asks_for_in_a_month_goes_when_another_is_built(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SLIPWAY_CACHE", str(checkout / "cache"))
-    kept = release.cache_folder()
-    long_ago = time.time() - release.UNUSED_SECONDS - 60
-    for name in ("unpacked", "packages-server-1", ".building-x"):
-        (kept / name).mkdir(parents=True)
-    (kept / "packages-server-1" / "archive").touch()
-    for name in ("used.tar.zst", "unused.tar.zst", "unused.json", "server.lock"):
-        (kept / name).touch()
-    record = kept / "used.json"
-    record.write_text(json.dumps({"digest": "used", "file": str(kept / "used.tar.zst")}))
-    for path in kept.iterdir():
-        os.utime(path, (long_ago, long_ago))
-    assert release.recorded(record)
-    release.forget_unused(kept, time.time())
-    assert {path.name for path in kept.iterdir()} == {"used.json", "used.tar.zst", ".building-x", "server.lock"}
-
-
-def until_later(path: Path) -> None:
-    """The next file is newer than this one, however coarse the clock is."""
-    probe = path.parent / "probe"
-    probe.touch()
-    while probe.stat().st_ctime <= path.stat().st_ctime:
-        probe.unlink()
-        probe.touch()
-    probe.unlink()
 
 
 class Bucket(Store):
