@@ -9,6 +9,8 @@ from infra.sections import DIGEST, NodeSettings
 
 INLINE_BYTES = 64 * 1024
 """What is larger goes to the bucket, and not into a row."""
+TOGETHER = 8
+"""Jobs at a time on a node that has nothing else to do: what comes together is scored together."""
 HOURS_A_DAY = 24
 
 
@@ -51,7 +53,7 @@ class WorkerSettings:
 class JobsSettings:
     """`release` is the digest of the jobs release; None is the one that the program uploaded first.
 
-    `concurrency` is of each node's worker, `queue_limit` of the whole stack.
+    `concurrency` is of each node's worker, which decides by itself when it is 0; `queue_limit` of the whole stack.
     """
 
     enabled: bool
@@ -73,7 +75,7 @@ class JobsSettings:
             retention_hours=s.number("retentionHours", 1, 720, 24),
             attempts=s.number("attempts", 1, 20, 5),
             queue_limit=s.number("queueLimit", 1, 10_000_000, 100_000),
-            concurrency=s.number("concurrency", 1, 256, 8),
+            concurrency=s.number("concurrency", 1, 256, 0),
         )
         s.finish()
         return settings
@@ -82,6 +84,10 @@ class JobsSettings:
     def on_workers(self) -> bool:
         """Whether jobs are worked on by nodes of their own, and serving nodes only accept them."""
         return self.enabled and self.fleet.exists
+
+    @property
+    def concurrency_of_workers(self) -> int:
+        return self.concurrency or TOGETHER
 
     @property
     def bucket_days(self) -> int | None:
@@ -95,7 +101,6 @@ class JobsSettings:
             "attempts": self.attempts,
             "queue": self.queue_limit,
             "inline_bytes": INLINE_BYTES,
-            "concurrency": self.concurrency,
             "body_bytes": HTTP.body_bytes,
         }
 

@@ -5,7 +5,7 @@ It is read again for each new connection to the broker, because a replaced broke
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,23 @@ class ConfigError(Exception):
     """The file is not there, or not what it should be. One line, for the operator."""
 
 
+def processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
 @dataclass(frozen=True)
 class Limits:
-    """`concurrency` is of one worker process, `inline_bytes` what a row may hold before S3 does."""
+    """`concurrency` is of one worker process, `inline_bytes` what a row may hold before S3 does.
+
+    Unless it is told, a worker asks for as many jobs at a time as the model server scores at a time: a prediction that
+    somebody waits for would stand behind more.
+    """
 
     retention_hours: int = 24
     attempts: int = 5
     queue: int = 100_000
     inline_bytes: int = 65_536
-    concurrency: int = 8
+    concurrency: int = field(default_factory=processors)
     body_bytes: int = 16_777_216
 
 

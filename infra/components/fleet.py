@@ -28,7 +28,7 @@ TYPES = {"serving": "slipway:nodes:Fleet", "worker": "slipway:nodes:Workers"}
 @dataclass(frozen=True, kw_only=True)
 class FleetArgs:
     """Of serving nodes or of worker nodes, as the settings are. `jobs` is None where there are no asynchronous
-    predictions; `works`: these nodes work on them.
+    predictions; `works`: these nodes work on them, on `concurrency` at a time (0: as each of them decides).
     """
 
     site: Site
@@ -39,6 +39,7 @@ class FleetArgs:
     balancer: Balancer
     jobs: Jobs | None
     works: bool
+    concurrency: int
     hooks: pulumi.ResourceHookBinding
 
     @property
@@ -91,7 +92,7 @@ def _facts(args: FleetArgs) -> dict[str, pulumi.Input[object]]:
         "deployment_parameter": args.parameters.deployment_name,
         "watcher_key_parameter": args.parameters.watcher_key_name,
         "prediction_log": {"share": log.share, "daily_bytes": log.daily_mib * MIB},
-        "jobs": {**args.jobs.facts, "works": args.works} if args.jobs else None,
+        "jobs": {**args.jobs.facts, "works": args.works, "concurrency": args.concurrency} if args.jobs else None,
     }
 
 

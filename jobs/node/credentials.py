@@ -75,6 +75,7 @@ def write(facts: Facts, address: str, login: dict[str, Any], database: dict[str,
     """The files: logins, and for AWS's own libraries the region. Whether one has changed."""
     server = Server(host=database["host"], port=database["port"], ca=PATHS.database_ca)
     owner = Owner(role=database["username"], database=database["name"])
+    concurrency = facts.jobs.get("concurrency")
     pair = f"{quote(login['username'], safe='')}:{quote(login['password'], safe='')}"
     config = {
         "stack": facts.stack,
@@ -90,7 +91,7 @@ def write(facts: Facts, address: str, login: dict[str, Any], database: dict[str,
         "bucket": facts.bucket,
         "prefix": S3.jobs,
         "model_server": f"{PATHS.run}/current.sock",
-        "limits": facts.jobs["limits"],
+        "limits": {**facts.jobs["limits"], **({"concurrency": concurrency} if concurrency else {})},
     }
     line = server.login_line(owner, database["password"])
     user = USERS.jobs

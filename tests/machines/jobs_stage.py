@@ -125,7 +125,7 @@ class Stage:
         until(lambda: self.said(name, "takes jobs"), lambda: self.log(name).read_text(), START_SECONDS)
         return process
 
-    def serve(self, version: str = "1", name: str = "a", link: str = "current.sock", workers: int = 1) -> None:
+    def serve(self, version: str = "1", name: str = "a", link: str = "current.sock", workers: int | None = 1) -> None:
         """Starts a model server in a slot, and moves the link to it once it is ready."""
         run = self.folder / f"run-{link}-{name}"
         run.mkdir(exist_ok=True)
@@ -136,7 +136,7 @@ class Stage:
             "SLIPWAY_SLOT": name,
             "SLIPWAY_DEPLOYMENT": str(jobs_models.manifest(self.folder, version)),
             "SLIPWAY_MODELS": str(self.folder / "models"),
-            "SLIPWAY_WORKERS": str(workers),
+            "SLIPWAY_WORKERS": str(workers or ""),
         }
         command = [sys.executable, "-m", "gunicorn", "-c", "python:app.gunicorn_config"]
         with self.log(f"server-{name}").open("ab") as stream:
@@ -223,14 +223,14 @@ def ask(
 
 
 @contextmanager
-def stage(**limits: int) -> Iterator[Stage]:
-    """PostgreSQL, RabbitMQ and S3 run, the table is there, and one model server; accepting and working are begun by
-    the test."""
+def stage(model_workers: int | None = 1, **limits: int) -> Iterator[Stage]:
+    """PostgreSQL, RabbitMQ and S3 run, the table is there, and one model server of so many processes (None: as
+    many as a node has); accepting and working are begun by the test."""
     with lab() as found, ExitStack() as ends:
         made = _made(found, ends, limits)
         ends.callback(_end, made)
         made.configure()
-        made.serve()
+        made.serve(workers=model_workers)
         yield made
 
 

@@ -124,6 +124,7 @@ def test_the_balancer_forwards_what_jobs_are_asked_for_at(on: Recording) -> None
 def test_nodes_are_told_names_and_limits_and_no_secret(on: Recording) -> None:
     told = facts(on, "serving")["jobs"]
     assert told.pop("works") is True, "where there are no nodes for it"
+    assert told.pop("concurrency") == 0, "as many as it has processors"
     assert told == facts(on, "broker")["jobs"]
     assert told["release"] == JOBS
     assert told["broker_parameter"] == "/slipway/local/broker-address"
@@ -132,7 +133,6 @@ def test_nodes_are_told_names_and_limits_and_no_secret(on: Recording) -> None:
         "attempts": 5,
         "queue": 100_000,
         "inline_bytes": 65536,
-        "concurrency": 8,
         "body_bytes": 16_777_216,
     }
     assert "mlflow" not in json.dumps(told)

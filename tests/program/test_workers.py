@@ -47,7 +47,13 @@ def test_the_rest_of_the_stack_is_as_it_was_but_for_who_works(without: Recording
     told, now = facts(without, "serving")["jobs"], facts(on, "serving")["jobs"]
     assert (told.pop("works"), now.pop("works")) == (True, False)
     assert told == now
-    assert facts(on, "worker")["jobs"] == {**now, "works": True}
+    assert facts(on, "worker")["jobs"] == {**now, "works": True, "concurrency": 8}
+
+
+def test_how_many_jobs_a_node_has_at_a_time_is_a_setting(local: Config) -> None:
+    for fleet in ({}, FLEET):
+        stack = run(changed(local, {"jobs.enabled": True, "jobs.fleet": fleet, "jobs.concurrency": 3}), "local")
+        assert facts(stack, "serving")["jobs"]["concurrency"] == 3
 
 
 def test_worker_nodes_are_as_many_as_the_settings_say_in_every_zone_and_behind_no_balancer(on: Recording) -> None:

@@ -67,6 +67,8 @@ def test_load_goes_to_loopback_or_a_socket_and_is_bounded(monkeypatch: pytest.Mo
     opened = load.open_argv(request, Address(socket=tmp_path / "s"), log, per_second=1000, seconds=8)
     assert f"-B unix:{tmp_path / 's'}" in " ".join(opened)
     assert "-n 8000 -c 8000 -r 50 --rate-period 50ms" in " ".join(opened).replace("=", " ")
+    paced = load.paced_argv(request, Address(port=80), log, connections=4, per_second=40, seconds=8)
+    assert "-c 4 --rps 10 -D 8000ms" in " ".join(paced)
 
 
 def test_a_slow_server_is_looked_at_until_it_can_have_answered_but_not_for_ever() -> None:

@@ -2,7 +2,7 @@
 
 Everything shares the machine's processors: PostgreSQL, RabbitMQ, the load, and one model server for each worker.
 Workers have what nobody else wants of the processors, as their unit has it. While synchronous predictions are timed,
-so have PostgreSQL, RabbitMQ and S3: on AWS they are on machines of their own.
+so have PostgreSQL, RabbitMQ and S3: on AWS they are on machines of their own, and take none of a node's processors.
 """
 
 import argparse
@@ -11,14 +11,15 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
+from localcloud.cgroup import Cgroup
 from localcloud.image import Image
 from localcloud.process import Process
 from ops.errors import UserError, interruptible, reported
 from ops.steps import Step, Steps
 from tests.bench.jobs.figures import Figure, missed, table
+from tests.bench.jobs.idle import idle_group, move, set_idle, set_idle_class
 from tests.bench.serving import load
 from tests.bench.serving.load import Request
 from tests.bench.serving.process import Address, processes, tree
@@ -29,10 +30,11 @@ from tests.waiting import until
 SMALL, WAITING = "/predict/linear", "/predict/echo"
 JSON = {"Content-Type": "application/json"}
 CONNECTIONS = 32
-LEAST = 19  # of the nice values of a session
 WAIT_SECONDS = 0.02
 THREADS = 2  # of each worker whose jobs wait: few, so that it is the workers that are counted, not the processors
 SYNCHRONOUS_PER_SECOND = 40
+SYNCHRONOUS_CONNECTIONS = 4
+SYNCHRONOUS_TIMES = 5
 AT_MOST_PER_SECOND = 1000
 """Jobs that one worker completes: a queue that is to last is filled for that."""
 
@@ -62,8 +64,12 @@ def main(words: Sequence[str] | None = None) -> None:
 def measure(given: argparse.Namespace, figures: list[Figure]) -> None:
     """Adds to the figures, so that those before a part that fails are not lost with it."""
     steps, chosen = Steps(), given.only.split(",")
-    with stage(queue=10_000_000, concurrency=8) as found, tempfile.TemporaryDirectory() as folder:
-        bench = Bench(found, Path(folder), given.seconds, given.jobs)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        idle_group() as idle,
+        stage(None, queue=10_000_000) as found,
+    ):
+        bench = Bench(found, idle, Path(folder), given.seconds, given.jobs)
         parts: dict[str, Callable[[Step], list[Figure]]] = {
             "accept": bench.accept,
             "work": bench.work,
@@ -78,8 +84,8 @@ def measure(given: argparse.Namespace, figures: list[Figure]) -> None:
 
 
 class Bench:
-    def __init__(self, found: Stage, folder: Path, seconds: float, jobs: int) -> None:
-        self._stage, self._folder, self._seconds, self._jobs = found, folder, seconds, jobs
+    def __init__(self, found: Stage, idle: Cgroup, folder: Path, seconds: float, jobs: int) -> None:
+        self._stage, self._idle, self._folder, self._seconds, self._jobs = found, idle, folder, seconds, jobs
 
     def accept(self, step: Step) -> list[Figure]:
         """Nobody works meanwhile: the queue only grows."""
@@ -125,43 +131,50 @@ class Bench:
 
     def synchronous(self, step: Step) -> list[Figure]:
         """The same requests with nothing to do, and while a worker works on a queue that does not end."""
-        worker = self._worker("jobs")
-        self._give_way()
         step.say("an empty queue")
-        empty = [self._ask() for _ in range(3)]
-        worker.terminate(30)
+        empty, _ = self._beside_a_worker()
         step.say("filling the queue")
-        self._fill(max(self._jobs, round(AT_MOST_PER_SECOND * self._seconds * 4)))
+        self._fill(max(self._jobs, round(AT_MOST_PER_SECOND * self._seconds * (SYNCHRONOUS_TIMES + 1))))
         step.say("a full queue")
-        worker = self._worker("jobs")
-        self._give_way()
-        full = [self._ask() for _ in range(3)]
-        [(left,)] = self._stage.sql("SELECT count(*) FROM jobs WHERE state = 'queued'")
-        worker.terminate(30)
+        full, left = self._beside_a_worker()
         if not left:
             raise UserError("the queue was empty before the measurement ended", "queue more with --jobs")
-        before, during = statistics.median(empty), statistics.median(full)
         return [
-            Figure("synchronous p99, queue empty", before, "ms"),
-            Figure("synchronous p99, queue full", during, "ms"),
-            Figure("full to empty", during / before, "times", at_most=1.5),
+            Figure("synchronous p99, queue empty", empty, "ms"),
+            Figure("synchronous p99, queue full", full, "ms"),
+            Figure("full to empty", full / empty, "times", at_most=1.5),
         ]
 
-    def _give_way(self) -> None:
-        """All that we have started but the model servers, as it is by now."""
+    def _beside_a_worker(self) -> tuple[float, int]:
+        """The p99 in milliseconds, and how many jobs are queued after it."""
+        services = Cgroup(self._stage.lab.network.netns)  # PostgreSQL's and RabbitMQ's are below it
+        worker = self._worker("jobs")
         known = processes()
         ahead = {pid for server in self._stage.servers.values() for pid in tree(server.pid, known)}
-        for pid in tree(os.getpid(), known) - ahead - {os.getpid()}:
-            give_way(pid)
+        behind = tree(os.getpid(), known) - ahead - {os.getpid()}
+        set_idle_class(behind)
+        move(behind - services.pids(), self._idle)
+        set_idle(services, True)
+        try:
+            p99 = statistics.median(self._ask() for _ in range(SYNCHRONOUS_TIMES))
+            [(left,)] = self._stage.sql("SELECT count(*) FROM jobs WHERE state = 'queued'")
+        finally:
+            set_idle(services, False)
+        worker.terminate(30)
+        return p99, int(left)
 
     def _ask(self) -> float:
-        found = load.opened(
+        """Over connections that are kept, as Nginx does on a node."""
+        found = load.paced(
             self._request(SMALL),
             Address(socket=self._stage.folder / "current.sock"),
             self._folder,
+            connections=SYNCHRONOUS_CONNECTIONS,
             per_second=SYNCHRONOUS_PER_SECOND,
             seconds=self._seconds,
         )
+        if found.errors or found.refused:
+            raise UserError(f"{found.errors + found.refused} predictions failed", "see the log of the model server")
         return found.p99_ms
 
     def _request(self, path: str) -> Request:
@@ -181,7 +194,8 @@ class Bench:
 
     def _worker(self, config: str) -> Process:
         worker = self._stage.work(config)
-        give_way(worker.pid)
+        set_idle_class([worker.pid])
+        move([worker.pid], self._idle)
         return worker
 
     def _drain(self, workers: Sequence[Process], jobs: int) -> float:
@@ -197,15 +211,6 @@ class Bench:
         [(first, last, count)] = self._stage.sql(_SPAN)
         self._stage.sql("TRUNCATE jobs")
         return float(count) / float(last - first)
-
-
-def give_way(pid: int) -> None:
-    """Every thread of a process runs when nobody else wants to, as does its session, for sessions share processors
-    before their threads do (https://man7.org/linux/man-pages/man7/sched.7.html, SCHED_IDLE and autogroup)."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
-        Path(f"/proc/{pid}/autogroup").write_text(f"{LEAST}\n")
 
 
 # The first and the last tenth are left out: workers begin one after another, and end so.

@@ -81,6 +81,14 @@ def open_argv(request: Request, address: Address, log: Path, *, per_second: int,
     return _argv(request, address, log, ["-n", total, "-c", total, *rate])
 
 
+def paced_argv(
+    request: Request, address: Address, log: Path, *, connections: int, per_second: int, seconds: float
+) -> list[str]:
+    """So many requests a second over connections that are kept, each at its own even pace."""
+    pace = ["--rps", f"{per_second / connections:g}", "-D", f"{round(seconds * 1000)}ms"]
+    return _argv(request, address, log, ["-c", str(connections), *pace])
+
+
 def window(seconds: float, connections: int, alone_ms: float) -> float:
     """Seconds of load in which even a server that does one request at a time answers each connection, up to a limit.
 
@@ -102,6 +110,14 @@ def closed(
 def opened(request: Request, address: Address, folder: Path, *, per_second: int, seconds: float) -> Load:
     log = folder / "load.log"
     return _measured(open_argv(request, address, log, per_second=per_second, seconds=seconds), log, seconds)
+
+
+def paced(
+    request: Request, address: Address, folder: Path, *, connections: int, per_second: int, seconds: float
+) -> Load:
+    log = folder / "load.log"
+    argv = paced_argv(request, address, log, connections=connections, per_second=per_second, seconds=seconds)
+    return _measured(argv, log, seconds)
 
 
 def counted(request: Request, address: Address, folder: Path, *, connections: int, total: int, seconds: float) -> Load:

@@ -4,6 +4,7 @@ import json
 import shutil
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ops.errors import UserError
 
 REGION = "us-east-1"
 PARAMETER = "/slipway/test/broker-address"
-LIMITS = {"retention_hours": 24, "attempts": 5, "queue": 10, "inline_bytes": 64, "concurrency": 8, "body_bytes": 99}
+LIMITS = {"retention_hours": 24, "attempts": 5, "queue": 10, "inline_bytes": 64, "body_bytes": 99}
 LOGIN = {"username": "slipway-jobs", "password": "p/w:1", "ca": "-----BEGIN CERTIFICATE-----\n"}
 SERVER = {"host": "db.internal", "port": 5432}
 
@@ -85,6 +86,15 @@ def test_the_file_is_what_the_two_sides_have_agreed_on(node: Facts, tmp_path: Pa
     }
     assert (tmp_path / "broker-ca.pem").read_text() == LOGIN["ca"]
     assert (tmp_path / "jobs.env").read_text() == f"AWS_DEFAULT_REGION={REGION}\n"
+
+
+@pytest.mark.parametrize(("told", "limits"), [(0, LIMITS), (3, {**LIMITS, "concurrency": 3})])
+def test_how_many_jobs_it_has_at_a_time_is_a_workers_own_unless_it_is_told(
+    node: Facts, tmp_path: Path, told: int, limits: dict[str, int]
+) -> None:
+    announce(node, "10.20.64.9", LOGIN)
+    credentials.collect(replace(node, jobs={**node.jobs, "concurrency": told}), tmp_path)
+    assert json.loads((tmp_path / "jobs.json").read_text())["limits"] == limits
 
 
 def test_the_password_of_the_database_is_in_a_file_that_libpq_reads(node: Facts, tmp_path: Path) -> None:
