@@ -12,6 +12,7 @@ from localcloud import control, doctor, fault
 from localcloud.machine import group, init_of
 from localcloud.state import State
 from ops.errors import UserError
+from toolchain import host
 
 FOLLOW_SECONDS = 0.2
 
@@ -19,6 +20,7 @@ FOLLOW_SECONDS = 0.2
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """One Linux machine as the AWS region that Slipway runs in."""
+    os.environ["PATH"] = host.search_path()
 
 
 @main.command()

@@ -74,8 +74,7 @@ def _system() -> Check:
 
 
 def _programs() -> Check:
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    missing = {package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)}
+    missing = {package for program, package in PROGRAMS.items() if not shutil.which(program)}
     names = " ".join(sorted(missing))
     return Check("programs", f"missing: {names}" if missing else "all", f"apt-get install {names}" if missing else "")
 

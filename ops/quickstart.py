@@ -24,7 +24,6 @@ CHECKOUT = setup.CHECKOUT
 SLIPWAY = CHECKOUT / ".slipway"
 STATE = "localcloud"  # the folder that localcloud.state makes there
 VENV_PYTHON = CHECKOUT / ".venv" / "bin" / "python"
-ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # Debian has them on nobody's PATH but root's
 GENERATED = (".venv", ".slipway", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
 
 
@@ -120,7 +119,7 @@ def in_venv(module: Sequence[str], *, root: bool) -> int:
     """Runs a module of ours with the locked packages, on this terminal."""
     # Container images like to set it. Without byte code each of our processes compiles all its imports anew: seconds.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    path = os.pathsep.join([*map(str, setup.recorded()), os.environ.get("PATH", os.defpath), *ADMINISTRATORS])
+    path = host.search_path(*setup.recorded())
     # By `env`, for sudo has a PATH of its own, whatever it is asked to keep.
     command = ["env", f"PATH={path}", f"PYTHONPATH={CHECKOUT}", str(VENV_PYTHON), "-m", *module]
     if root:

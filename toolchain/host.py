@@ -22,6 +22,9 @@ APT_SECONDS = 1200
 HANDED_ON = ("SLIPWAY_", "UV_", "PIP_", "PYTHON", "GOPROXY", "XDG_CACHE_HOME", "SSL_CERT_FILE", "TERM")
 
 
+ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
 @dataclass(frozen=True)
 class Host:
     system: str
@@ -46,6 +49,11 @@ def this_host() -> Host:
         root=os.geteuid() == 0,
         sudo=may_sudo(),
     )
+
+
+def search_path(*first: str | Path) -> str:
+    """PATH, after `first`, with the folders of administrators' programs, which Debian gives to nobody but root."""
+    return os.pathsep.join([*map(str, first), os.environ.get("PATH", os.defpath), *ADMINISTRATORS])
 
 
 def may_sudo() -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 import pandas
 
-from app.core import blame, decision, inputs
+from app.core import blame, decision
 from app.core.compiled import Compiled
 from app.core.model import LoadedModel
 from app.core.pace import Pace
@@ -108,11 +108,10 @@ def _opened(model: LoadedModel, timed: Timed) -> Lane:
 
 
 def _test(lane: Lane, timed: Timed) -> bool:
-    version = lane.model.version
-    if (known := version.expected or version.golden) is None:  # no rows to test it with: one request at a time
+    if not lane.model.known:  # no rows to test it with: one request at a time
         return False
-    body = known.input
-    frame = lane.enforced(inputs.from_json(body, lane.model.pyfunc.metadata).data)
+    _, _, given = lane.model.known[0]
+    frame = lane.enforced(given.data)
     if frame is None or not len(frame):
         return False
 

@@ -16,7 +16,7 @@ from mlflow.pyfunc import PyFuncModel, scoring_server
 from app.core import agreement, blame, compiled, decision, inputs, scorer
 from app.core.body import shorten
 from app.core.compiled import Compiled
-from app.core.deployment import ModelVersion
+from app.core.deployment import Expected, ModelVersion
 from app.core.errors import BadInputError, ModelFailedError
 from app.core.inputs import Input
 from app.core.scorer import Scorer
@@ -45,6 +45,12 @@ class LoadedModel:
         found: list[Any] = numpy.asarray(labels).tolist()
         return found
 
+    @cached_property
+    def known(self) -> list[tuple[Expected, str, Input]]:
+        """Its example and its golden set, where it has them. Read once, for a thousand columns take long."""
+        both = ((self.version.expected, "example"), (self.version.golden, "golden set"))
+        return [(each, name, parse(each.input, self.pyfunc)) for each, name in both if each is not None]
+
     def predict(self, given: Input) -> Any:
         """Whatever the model returns. Raises BadInputError or ModelFailedError, caused by the model's exception."""
         return refused(lambda: self.scorer.predict(*self.scorer.enforce(given.data, given.params)))
@@ -62,10 +68,7 @@ class LoadedModel:
         return found
 
     def _contradiction(self) -> str | None:
-        for expected, name in ((self.version.expected, "example"), (self.version.golden, "golden set")):
-            if expected is None:
-                continue
-            given = parse(expected.input, self.pyfunc)
+        for expected, name, given in self.known:
             answer = json.loads(render(self.predict(given), given))
             if found := agreement.difference(answer, expected.output, expected.tolerance):
                 return f"it answers its {name} wrongly: {found}"

@@ -20,6 +20,9 @@ from app.core.deployment import Deployment
 BEHIND_LOADER = {"mlflow.sklearn": ("sklearn.ensemble", "sklearn.pipeline", "sklearn.compose", "app.core.estimators")}
 UNPICKLERS = {"skops": ("skops.io",)}
 
+yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # type: ignore[misc]
+"""For MLflow's own reading of a model's description, which it does four times: a fiftieth of the time, with libyaml."""
+
 
 def import_libraries(deployment: Deployment, models_folder: Path) -> None:
     """What cannot be read or imported here is left alone: loading the model will say it, under the model's name."""
