@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +10,8 @@ import yaml
 from pulumi.output import Unknown
 
 from contract import PORTS, TAGS
-from infra.settings import SettingsError, read
 from tests.program.conftest import JOBS
-from tests.program.engine import Made, Recording, as_pulumi, changed, run
+from tests.program.engine import Made, Recording, changed, run
 from tests.program.test_grants import BUCKET, MASTER, allowed, statements
 from tests.program.test_stack import LONGEST, fits_every_limit
 
@@ -211,17 +209,6 @@ def test_the_longest_stack_name_fits_every_limit_with_jobs(prod: Config) -> None
     fits_every_limit(stack)
     services = {each.inputs["serviceName"].split(".")[-1] for each in stack.of("aws:ec2/vpcEndpoint:VpcEndpoint")}
     assert "monitoring" in services, "the broker's node tells CloudWatch how many wait"
-
-
-def test_a_checkout_without_the_jobs_release_is_told_to_make_one(local: Config, tmp_path: Path) -> None:
-    described = json.loads(Path(local["slipway:releases"]).read_text())
-    del described["jobs"]
-    file = tmp_path / "bootstrap.json"
-    file.write_text(json.dumps(described))
-    config = changed(local, {"jobs.enabled": True, "releases": str(file)})
-    with pytest.raises(SettingsError, match=r"jobs\.enabled is True: there is no jobs release.*make release"):
-        read("local", as_pulumi(config), {})
-    assert read("local", as_pulumi(changed(config, {"jobs.enabled": False})), {}).optional_kinds == []
 
 
 def _peer(rule: Made) -> str:

@@ -1,5 +1,6 @@
 """What the program says to settings that it cannot use: the value, the reason and the way out, before any resource."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,18 @@ def test_a_machine_that_cannot_boot_is_refused_before_the_first_resource(
     with pytest.raises(SettingsError) as caught:
         run(local, "local", answers)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(("group", "kind"), [("jobs", "jobs"), ("pipeline", "training"), ("pipeline", "airflow")])
+def test_a_checkout_without_a_release_that_its_settings_want_is_told_to_make_it(
+    local: Config, tmp_path: Path, group: str, kind: str
+) -> None:
+    described = json.loads(Path(local["slipway:releases"]).read_text())
+    del described[kind]
+    file = tmp_path / "bootstrap.json"
+    file.write_text(json.dumps(described))
+    wanting = changed(local, {f"{group}.enabled": True, "releases": str(file)})
+    found = refusal(wanting, "local")
+    assert f"{group}.enabled is True: there is no {kind} release" in found
+    assert "make release" in found
+    assert read("local", as_pulumi(changed(wanting, {f"{group}.enabled": False})), {}).optional_kinds == []

@@ -1,7 +1,6 @@
 """The watcher's side of an order, with a fleet that is made up: built, rolled out, refused, and begun again."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,78 +9,14 @@ import pytest
 from ops.errors import UserError
 from ops.orders.box import LOG_BYTES
 from ops.orders.taker import LOOK_SECONDS, Built, Log, Taker
-from ops.rollout.history import Outcome, Record
+from ops.rollout.history import Outcome
 from ops.watcher.children import UNREACHABLE, Rolled, TroubleError
 from ops.watcher.loop import TRIES
-from tests.unit.ops.orders.conftest import COMMIT, DEPLOYMENT, NAME, RELEASE, Memory, given
+from tests.unit.ops.orders.conftest import COMMIT, DEPLOYMENT, NAME, Memory, given
+from tests.unit.ops.orders.world import BUILT, World
+from tests.unit.ops.rollouts import Killed
 
 LONG = 1000.0
-BUILT = Built(DEPLOYMENT, RELEASE)
-
-
-class Killed(BaseException):
-    """The watcher ends here, as by SIGKILL."""
-
-
-@dataclass
-class World:
-    """`makings` and `rollings` are what comes of the next ones; after them all go well."""
-
-    now: float = 0.0
-    hindered: str = ""
-    served: str = "aaaaaaaaaaaa"
-    makings: list[Any] = field(default_factory=list)
-    rollings: list[Any] = field(default_factory=list)
-    history: list[Record] = field(default_factory=list)
-    made: list[str] = field(default_factory=list)
-    rolled: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def hindrance(self) -> str:
-        return self.hindered
-
-    def pointer(self) -> str:
-        return self.served
-
-    def rollouts(self) -> Iterable[Record]:
-        return reversed(self.history)
-
-    def make(self, name: str, hear: Callable[[str], None]) -> Built:
-        self.made.append(name)
-        hear("packing the release")
-        built: Built = self._next(self.makings, BUILT)
-        return built
-
-    def roll(self, deployment: str, reason: str, by: str, hear: Callable[[str], None]) -> Rolled:
-        self.rolled.append((deployment, reason, by))
-        hear("Move every node")
-        outcome = self._next(self.rollings, Outcome.DONE)
-        if isinstance(outcome, Rolled):
-            return outcome
-        self.history.append(record(len(self.history), deployment, outcome))
-        if outcome is not Outcome.DONE:
-            return Rolled(2, "fatal: a task failed")
-        self.served = deployment
-        return Rolled(0, "")
-
-    def _next(self, outcomes: list[Any], usual: Any) -> Any:
-        outcome = outcomes.pop(0) if outcomes else usual
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-
-def record(number: int, deployment: str, outcome: Outcome) -> Record:
-    return Record(
-        rollout=f"2026010{number}T000000Z-{deployment}",
-        deployment=deployment,
-        previous="aaaaaaaaaaaa",
-        by="ada@desk",
-        reason="",
-        started="",
-        seconds=1.0,
-        outcome=outcome,
-        why="" if outcome is Outcome.DONE else "the canary failed its requests",
-    )
 
 
 @pytest.fixture
@@ -164,7 +99,7 @@ def test_what_cannot_be_made_is_refused_with_the_reason_and_nothing_is_rolled(
 def test_what_the_fleet_does_not_take_is_refused_once(
     taker: Taker, world: World, box: Memory, tree: Path, outcome: Outcome
 ) -> None:
-    world.history.append(record(0, DEPLOYMENT, Outcome.DONE))
+    world.remember(DEPLOYMENT, Outcome.DONE)
     given(box, tree)
     world.rollings = [outcome]
     turns(taker, world, 3)
@@ -175,7 +110,7 @@ def test_what_the_fleet_does_not_take_is_refused_once(
 def test_an_old_refusal_of_the_same_deployment_is_not_held_against_it(
     taker: Taker, world: World, box: Memory, tree: Path
 ) -> None:
-    world.history.append(record(0, DEPLOYMENT, Outcome.REVERTED))
+    world.remember(DEPLOYMENT, Outcome.REVERTED)
     given(box, tree)
     world.rollings = [Rolled(2, "Somebody else has the lock")]
     turns(taker, world, 2)

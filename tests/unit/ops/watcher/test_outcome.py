@@ -18,7 +18,9 @@ from ops.watcher.loop import Watcher
 from ops.watcher.outcome import NotEndedError, Outcome
 from ops.watcher.registry import Registry, UnreachableError
 from ops.watcher.wish import Served, Status
-from tests.unit.ops.watcher.test_loop import Killed, World, looks, watching
+from tests.unit.ops.rollouts import Killed
+from tests.unit.ops.watcher.test_loop import looks, watching
+from tests.unit.ops.watcher.world import World
 from tests.unit.test_rollout_settings import OUTPUT
 
 
