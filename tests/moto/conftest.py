@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ops import store
 from ops.cache import folder
+from ops.store import Store
 from tests.moto.cloud import ENVIRONMENT, instant_cloud
 from tests.moto.engine import Stack
 from tests.moto.local_api import LocalApi, local_api
@@ -50,3 +52,20 @@ def api() -> Iterator[LocalApi]:
     """The API in this process, for what has to be set behind its back."""
     with local_api() as running:
         yield running
+
+
+@pytest.fixture
+def at(api: LocalApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
+    environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": api.endpoint, "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SLIPWAY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SLIPWAY_STACK", "moto")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    bucket = api.name("operator")
+    api.s3.create_bucket(Bucket=bucket)
+    found = Store("us-east-1", bucket, f"/{bucket}/deployment")
+    api.client("ssm").put_parameter(Name=found.deployment_parameter, Value="none", Type="String")
+    monkeypatch.setattr(store, "current", lambda: found)
+    monkeypatch.setattr(store, "outputs", dict)
+    return found

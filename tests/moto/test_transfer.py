@@ -19,7 +19,7 @@ from ops.stacks.other import Other
 from ops.store import Store
 from tests.moto.cloud import ENVIRONMENT
 from tests.moto.local_api import LocalApi
-from tests.moto.test_operator import model, put_archive, tar
+from tests.moto.operator_rig import model, put_archive, tar
 
 # The engine, as far as a stack's outputs go: those of the stack that is asked for, if there is one.
 PULUMI = """#!{python}
