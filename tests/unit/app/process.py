@@ -46,7 +46,9 @@ class Server:
         until(ready, lambda: f"it is ready\n{self.log.read_text()}", seconds)
 
     def lines(self) -> list[Any]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Those that are whole: the last one may just be being written."""
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
