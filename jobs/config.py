@@ -29,8 +29,8 @@ def processors() -> int:
 class Limits:
     """`concurrency` is of one worker process, `inline_bytes` what a row may hold before S3 does.
 
-    Unless it is told, a worker asks for as many jobs at a time as the model server scores at a time: a prediction that
-    somebody waits for would stand behind more.
+    Unless it is told, a worker asks for as many jobs at a time as there are processors: a prediction that somebody
+    waits for would stand behind more.
     """
 
     retention_hours: int = 24

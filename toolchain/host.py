@@ -20,8 +20,6 @@ APT_LISTS = Path("/var/lib/apt/lists")
 APT_ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
 APT_SECONDS = 1200
 HANDED_ON = ("SLIPWAY_", "UV_", "PIP_", "PYTHON", "GOPROXY", "XDG_CACHE_HOME", "SSL_CERT_FILE", "TERM")
-
-
 ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 

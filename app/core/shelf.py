@@ -57,6 +57,7 @@ class Shelf:
         if contradiction:
             return contradiction
         self.lanes[version.name] = open_lane(model, timed)
+        del model.known  # it has been tried, and a golden set may be large
         self.loaded[version.name] = model
         return None
 

@@ -67,7 +67,7 @@ def measure(given: argparse.Namespace, figures: list[Figure]) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         idle_group() as idle,
-        stage(None, queue=10_000_000) as found,
+        stage(model_workers=None, queue=10_000_000) as found,
     ):
         bench = Bench(found, idle, Path(folder), given.seconds, given.jobs)
         parts: dict[str, Callable[[Step], list[Figure]]] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.json_lines import whole_lines
 from tests.unix import UnixConnection
 from tests.waiting import until
 
@@ -46,9 +47,7 @@ class Server:
         until(ready, lambda: f"it is ready\n{self.log.read_text()}", seconds)
 
     def lines(self) -> list[Any]:
-        """Those that are whole: the last one may just be being written."""
-        whole, _, _ = self.log.read_text().rpartition("\n")
-        return [json.loads(line) for line in whole.splitlines()]
+        return whole_lines(self.log)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

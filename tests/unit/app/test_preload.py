@@ -20,7 +20,7 @@ def test_what_reads_mlflows_safe_format_is_imported_once_for_all_workers(tmp_pat
 
 
 def test_mlflow_reads_descriptions_with_libyaml() -> None:
-    """Its own reading of one with a thousand columns takes a third of a second, in every worker."""
+    """Its own reading of one with a thousand columns takes a fifth of a second, in every worker."""
     assert yaml.__with_libyaml__, "the wheel has it"
     assert yaml.SafeLoader.__name__ == "CSafeLoader"
     assert yaml.safe_load("columns: [{name: a, type: double}]") == {"columns": [{"name": "a", "type": "double"}]}

@@ -214,7 +214,7 @@ def test_the_database_is_reached_over_verified_tls_unless_told_otherwise(tmp_pat
     found = config.read(settings(tmp_path))
     assert "sslmode=verify-full" in found.conninfo
     assert (found.limits.attempts, found.limits.queue) == (3, 100_000)
-    assert found.limits.concurrency == len(os.sched_getaffinity(0)), "as many as a model server here scores at a time"
+    assert found.limits.concurrency == len(os.sched_getaffinity(0)), "no more for a prediction to stand behind"
     plain = {"host": "db", "name": "jobs", "user": "u", "sslmode": "disable"}
     assert "sslmode=disable" in config.read(settings(tmp_path, database=plain)).conninfo
 

@@ -13,6 +13,7 @@ import pytest
 
 from ops.push import init, pushes
 from ops.push.repository import Repository
+from tests.json_lines import whole_lines
 from tests.waiting import until
 
 TRAIN = '[train]\npipeline = "pipelines/prices.py"\n'
@@ -99,7 +100,7 @@ class Place:
 
     def calls(self) -> list[dict[str, Any]]:
         file = self.fake / "calls"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return whole_lines(file) if file.exists() else []
 
     def called(self, count: int) -> None:
         until(lambda: len(self.calls()) >= count, f"{count} calls of slipway")
